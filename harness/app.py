@@ -1,0 +1,105 @@
+"""The Celery app that workers really run, and the one line per task event that they write.
+
+``celery -A harness.app worker`` reads its set-up from the file that the environment variable
+ROUNDTRIP_SETUP names. Events come from Celery's signals, and from a wrapper around the backend's
+``store_result`` that passes everything through: "was the write tried, and did it return" cannot be
+known otherwise. Each is one ``write`` to a file opened for appending, so that lines of several pool
+processes never mix.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import celery
+from celery import signals
+
+from harness import tasks
+from harness.worker import SETUP_VARIABLE, Setup
+
+
+def build(settings: Mapping[str, object]) -> celery.Celery:
+    """A Celery app with the harness's tasks, under these settings. Not made the current app."""
+    made = celery.Celery("roundtrip", set_as_current=False)
+    made.conf.update(settings)
+    tasks.register(made)
+    return made
+
+
+class EventFile:
+    """Appends one JSON line per event."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def say(self, event: str, **facts: object) -> None:
+        line = json.dumps({"event": event, "at": time.monotonic(), **facts}, default=repr)
+        os.write(self._file, line.encode("ascii") + b"\n")
+
+
+def _observe(app: celery.Celery, folder: Path) -> None:
+    """Report ready, started, writing, wrote, write-failed, ended; dump stacks on SIGUSR2."""
+    events = EventFile(folder / "events.jsonl")
+
+    def stacks_on_signal(**_: Any) -> None:
+        file = open(folder / f"stacks-{os.getpid()}.txt", "w")  # noqa: SIM115 - stays open for the handler
+        faulthandler.register(signal.SIGUSR2, file=file, all_threads=True)
+
+    def ready(**_: Any) -> None:
+        events.say("ready", pid=os.getpid())
+
+    def started(task_id: str, **_: Any) -> None:
+        _watch_writes(app, events)
+        events.say("started", task=task_id, pid=os.getpid())
+
+    def ended(task_id: str, state: str | None = None, **_: Any) -> None:
+        events.say("ended", task=task_id, state=state)
+
+    # weak=False: the receivers are closures that nothing else holds
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_init.connect(stacks_on_signal, weak=False)
+    signals.worker_process_init.connect(stacks_on_signal, weak=False)
+    signals.task_prerun.connect(started, weak=False)
+    signals.task_postrun.connect(ended, weak=False)
+
+
+def _watch_writes(app: celery.Celery, events: EventFile) -> None:
+    """Wrap ``store_result`` of this thread's backend, once. app.backend is one object per thread."""
+    backend = app.backend
+    if getattr(backend, "_roundtrip_watched", False):
+        return
+    store = backend.store_result
+
+    def store_result(task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        events.say("writing", task=task_id, state=state)
+        try:
+            answer = store(task_id, result, state, *args, **kwargs)
+        except BaseException as error:
+            kind = f"{type(error).__module__}.{type(error).__qualname__}"
+            events.say("write-failed", task=task_id, state=state, type=kind, message=str(error)[:500])
+            raise
+        events.say("wrote", task=task_id, state=state)
+        return answer
+
+    backend.store_result = store_result
+    backend._roundtrip_watched = True
+
+
+def _main() -> celery.Celery:
+    path = Path(os.environ[SETUP_VARIABLE])
+    setup = Setup.read(path)
+    setup.backend().prepare()
+    app = build(setup.settings)
+    _observe(app, path.parent)
+    return app
+
+
+if SETUP_VARIABLE in os.environ:
+    app = _main()

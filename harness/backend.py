@@ -1,0 +1,110 @@
+"""The Backend contract: what a result backend under test must say of itself, core and third party alike.
+
+One class fits a screen. `Backend.settings` runs in the pytest process and must not import a driver;
+the native methods (`at_rest`, `plant`, `inventory`) run in a client process, use the store's own
+client and never go through Celery. They are optional: without them the report says how much
+evidence is missing.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from harness.services import Server
+
+CONTRACT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """What one worker configuration may call its own.
+
+    :param name: ASCII letters, digits and hyphens; unique for run and configuration. A prefix, table,
+        keyspace, bucket or index is derived from it.
+    :param folder: an empty folder of its own, for stores that are files.
+    """
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The stored form of one result, read natively.
+
+    :param raw: the serialised, perhaps compressed result, exactly as stored.
+    :param place: key, row, document, object or file.
+    :param lifetime: seconds until the store removes it by itself, or None if it never does.
+    :param columns: what the store keeps beside it (status, dates, ...), for display.
+    """
+
+    raw: bytes
+    place: str
+    lifetime: float | None = None
+    columns: Mapping[str, object] = field(default_factory=dict)
+
+
+class Backend(abc.ABC):
+    """A Celery result backend under test, in one namespace of running services."""
+
+    contract: ClassVar[int] = CONTRACT_VERSION
+    name: ClassVar[str]
+    """Marker and id: lower-case letters, digits and hyphens."""
+    description: ClassVar[str]
+    documentation: ClassVar[str]
+    services: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[Mapping[str, str]] = {}
+    """Import name of each Python package it needs -> the pip command's argument that installs it."""
+    stores_meta: ClassVar[bool] = True
+    """Whether the bytes at rest hold Celery's whole task meta, not the bare result."""
+    reading_consumes: ClassVar[bool] = False
+
+    def __init__(self, namespace: Namespace, servers: Mapping[str, Server]) -> None:
+        self.namespace = namespace
+        self.servers = servers
+
+    @abc.abstractmethod
+    def settings(self) -> dict[str, object]:
+        """Celery settings, JSON-able, that put results into the namespace. Must not import a driver."""
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables that worker and client need (Django's settings module, for one)."""
+        return {}
+
+    def prepare(self) -> None:
+        """Create what must exist before Celery starts (keyspace, bucket, table).
+
+        Runs in the worker process, once, before its Celery app is built.
+        """
+
+    def at_rest(self, task_id: str) -> Stored | None:
+        """The stored form of a result, or None when nothing is there.
+
+        :raises NotImplementedError: the backend offers no native reader.
+        """
+        raise NotImplementedError
+
+    def plant(self, task_id: str, raw: bytes) -> None:
+        """Put `raw` natively where Celery would store the result of `task_id`.
+
+        :raises NotImplementedError: the backend offers no native writer.
+        """
+        raise NotImplementedError
+
+    def inventory(self) -> Sequence[str]:
+        """Every place (key, row, file, ...) in the namespace.
+
+        :raises NotImplementedError: the backend cannot list its namespace.
+        """
+        raise NotImplementedError
+
+    def wipe(self) -> None:
+        """Remove everything in the namespace, and nothing else.
+
+        Called at the end of a run, and only on servers that the run did not start: what it started
+        goes as a whole.
+        """

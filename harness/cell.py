@@ -1,0 +1,375 @@
+"""The `cell` that scenario bodies receive: submit, receive, look at rest, and say what was observed.
+
+Runs inside a client process (or inside pytest with ``--client inline``).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import celery
+import celery.exceptions
+from celery import states
+from celery.result import AsyncResult
+
+from harness import corpus, evidence, judging, poll, tasks
+from harness.app import build
+from harness.backend import Stored
+from harness.fidelity import compare
+from harness.identify import identify
+from harness.judging import Answer, Received
+from harness.oracle import Oracle, Returned
+from harness.verdict import Axis, Blame, Observation, Verdict
+from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, runs
+
+FLOOR = 0.1
+"""Seconds that a read gets at least, however long ago its task ended."""
+SILENT_FOR = 20.0
+"""Seconds without any event after which a worker that should be busy counts as stuck."""
+RECENT = 600.0
+"""Seconds that a cell may lie behind its ``date_done``."""
+START_WITHIN = 60.0
+"""Seconds within which a worker must report that it is ready."""
+
+
+class WorkerTrouble(BaseException):
+    """The worker died or is stuck: nothing more can be learned from it.
+
+    Not an Exception: bodies must not catch it.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        self.kind, self.detail = kind, detail
+        super().__init__(detail)
+
+
+class TaskStuck(BaseException):
+    """One task does not end; the rest of the pool may still work."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(task_id)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One task that a body sent."""
+
+    result: AsyncResult[Any]
+    at: float
+
+    @property
+    def id(self) -> str:
+        return str(self.result.id)
+
+
+@dataclass
+class Session:
+    """One worker configuration as a client sees it: apps, native client, worker."""
+
+    setup: Setup
+    watch: WorkerWatch
+    oracle: Oracle
+    deadline: float
+    busy: Callable[[str, float], None]
+    """Told what a cell is about to wait for, and how many seconds that may take."""
+    submitted: list[str] = field(default_factory=list)
+
+    @cached_property
+    def backend(self) -> Any:
+        return self.setup.backend()
+
+    @cached_property
+    def publisher(self) -> celery.Celery:
+        # no result backend: with one, every submission would subscribe to its result, and a poisoned
+        # neighbour could surface in the read of another cell
+        return build({**self.setup.settings, "result_backend": "disabled"})
+
+    @cached_property
+    def reader(self) -> celery.Celery:
+        return build(self.setup.settings)
+
+    def close(self) -> None:
+        for name in ("publisher", "reader"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    def wait_ended(self, task_id: str, patience: float) -> TaskTrace:
+        """Wait until the worker reports that a task ended.
+
+        :param patience: seconds that the task itself may take.
+        :raises TaskStuck: it started and does not end.
+        :raises WorkerTrouble: the worker is dead, silent, or all of its pool is stuck.
+        """
+        began = time.monotonic()
+        trace = self.watch.trace(task_id)
+
+        def settled() -> bool:
+            self.watch.poll()
+            if trace.ended is not None:
+                return True
+            alive = self.watch.alive()
+            self.watch.poll()  # what it wrote before it died
+            if trace.ended is not None:
+                return True
+            now = time.monotonic()
+            if not alive:
+                raise WorkerTrouble("died", "the worker process ended")
+            if trace.pid not in (None, self.watch.pid) and not runs(trace.pid or 0):
+                trace.add({"event": "child-gone", "at": now, "task": task_id})
+                trace.ended = now
+                return True
+            if trace.started is not None and now - trace.started > patience:
+                raise TaskStuck(task_id)
+            self._check_pool(began, now, patience)
+            return False
+
+        while not poll.until(settled, 1.0):
+            pass
+        return trace
+
+    def _check_pool(self, began: float, now: float, patience: float) -> None:
+        if self.watch.ready is None:
+            if now - began > START_WITHIN:
+                raise WorkerTrouble("silent", f"the worker was not ready after {START_WITHIN:g} s")
+            return
+        size = 1 if self.setup.configuration.pool == "solo" else CONCURRENCY
+        running = self.watch.running()
+        stuck = [task for task, trace in running if now - (trace.started or now) > patience]
+        if len(stuck) >= size:
+            raise WorkerTrouble("stuck", f"all {size} processes of the pool are stuck")
+        if not running and now - max(self.watch.latest, began) > SILENT_FOR:
+            raise WorkerTrouble("silent", f"the worker took no task for {SILENT_FOR:g} s")
+
+
+class Cell:
+    """One scenario at one point of its axes, as its body sees it."""
+
+    def __init__(self, session: Session, axes: Mapping[Axis, str]) -> None:
+        self._session = session
+        self.axes = axes
+        self.submissions: list[Submission] = []
+        self.evidence: dict[str, Any] = {}
+
+    # -- what the cell is about
+
+    @property
+    def value(self) -> corpus.Value:
+        """The value that travels in this cell."""
+        return corpus.value(self.axes[Axis.VALUE])
+
+    @property
+    def case(self) -> str:
+        """The point of the case axis."""
+        return self.axes[Axis.CASE]
+
+    @property
+    def serializer(self) -> str:
+        return self.axes[Axis.SERIALIZER]
+
+    @property
+    def compression(self) -> str:
+        return self.axes[Axis.COMPRESSION]
+
+    @property
+    def patience(self) -> float:
+        """Seconds that this cell's task, and then its read, may take."""
+        more = self.value.patience if Axis.VALUE in self.axes else 1.0
+        return self._session.deadline * more
+
+    @property
+    def result_expires(self) -> float:
+        """``result_expires`` of the app under test, in seconds."""
+        expires = self._session.reader.conf.result_expires
+        return float(expires.total_seconds() if hasattr(expires, "total_seconds") else expires)
+
+    def declares(self, flag: str) -> object:
+        """What Celery's result-backend class says of itself, read from the instance of the app."""
+        return getattr(self._session.reader.backend, flag, None)
+
+    # -- act
+
+    def submit(self, task: str, *args: object, **options: object) -> Submission:
+        """Send a task of `harness.tasks` to the worker."""
+        began = time.monotonic()
+        sent = tasks.named(self._session.publisher, task).apply_async(args, **options)
+        made = Submission(AsyncResult(sent.id, app=self._session.reader), began)
+        self.submissions.append(made)
+        self._session.submitted.append(made.id)
+        return made
+
+    def receive(self, submission: Submission) -> Received:
+        """What the caller gets: waits for the worker to end the task, then reads by the deadline."""
+        self._session.busy("run", START_WITHIN + SILENT_FOR + self.patience)
+        trace = self._session.wait_ended(submission.id, self.patience)
+        remaining = max(FLOOR, (trace.ended or 0.0) + self.patience - time.monotonic())
+        self._session.busy("read", remaining)
+        try:
+            value = submission.result.get(timeout=remaining, propagate=False)
+            state = submission.result.state
+        except celery.exceptions.TimeoutError:
+            return self._received(submission, Answer.NOTHING, state=self._state_now(submission))
+        except Exception as error:
+            return self._received(submission, Answer.RAISED, state="unknown", error=error)
+        if state in states.EXCEPTION_STATES and isinstance(value, BaseException):
+            return self._received(submission, Answer.FAILED, state=state, error=value)
+        return self._received(submission, Answer.RETURNED, state=state, value=value)
+
+    def _received(self, submission: Submission, answer: Answer, **rest: Any) -> Received:
+        received = Received(answer, trace=self._trace(submission), task_id=submission.id, **rest)
+        if received.error is not None and answer is Answer.RAISED:
+            self.evidence["error"] = evidence.error(received.error, "read")
+        return received
+
+    def _state_now(self, submission: Submission) -> str:
+        try:
+            meta = self._session.reader.backend.get_task_meta(submission.id, cache=False)
+        except Exception as error:
+            self.note(f"asked again after the deadline, reading raised {type(error).__name__}")
+            return "unknown"
+        return str(meta.get("status"))
+
+    def _trace(self, submission: Submission) -> TaskTrace:
+        self._session.watch.poll()
+        return self._session.watch.trace(submission.id)
+
+    # -- look
+
+    def meta(self, submission: Submission) -> dict[str, Any]:
+        """Celery's task meta, read anew from the store."""
+        made: dict[str, Any] = self._session.reader.backend.get_task_meta(submission.id, cache=False)
+        return made
+
+    def at_rest(self, submission: Submission) -> Stored | None:
+        """The stored form, read with the store's own client.
+
+        :raises judging.NoNativeReader: the backend offers none.
+        """
+        return judging.look_at_rest(self._session.backend, submission.id)
+
+    def show(self, stored: Stored | None) -> None:
+        """Put the stored form into the evidence."""
+        if stored is not None:
+            judging.show_stored(self.evidence, self._session.setup, stored)
+
+    def codec_at_rest(self, stored: Stored | None) -> tuple[str | None, bool]:
+        """The codec found by looking at the bytes, and whether they are smaller than what they hold."""
+        if stored is None:
+            return None, False
+        found = identify(stored.raw)
+        return found.codec, found.payload is not None and len(stored.raw) < len(found.payload)
+
+    def left_behind(self, submission: Submission) -> list[str]:
+        """Places in the namespace that belong to no task that was sent, or doubly to this one."""
+        places = judging.inventory(self._session.backend)
+        known = set(self._session.submitted)
+        own = [place for place in places if submission.id in place]
+        known.add(judging.PLANTED)
+        foreign = [place for place in places if not any(task in place for task in known)]
+        return own[1:] + foreign
+
+    def note(self, sentence: str) -> None:
+        """Add a sentence to the evidence."""
+        self.evidence.setdefault("notes", []).append(evidence.line(sentence))
+
+    def facts(self, **facts: object) -> None:
+        """Add observed facts to the evidence."""
+        self.evidence.setdefault("facts", {}).update(
+            {name: evidence.jsonable(fact) for name, fact in facts.items()}
+        )
+
+    @staticmethod
+    def built(name: str) -> object:
+        """The value of that name, as the caller would build it."""
+        return corpus.value(name).build()
+
+    def is_recent(self, date_done: object) -> bool:
+        """Whether a stored ``date_done`` (text or datetime; naive means UTC) lies within this cell's time."""
+        done = parse_date(date_done)
+        if done is None:
+            return False
+        aware = done if done.tzinfo else done.replace(tzinfo=UTC)
+        return abs((datetime.now(UTC) - aware).total_seconds()) < RECENT
+
+    # -- observe
+
+    def compare(self, received: Received) -> Observation:
+        """The observation of a value cell: passes only if the oracle gave the same."""
+        sent = self.value.build()
+        oracle = self._session.oracle.expect(self.value.name, self.serializer, self.compression)
+        return judging.value(self._case(received), sent, oracle)
+
+    def compare_failure(self, received: Received, raised: BaseException) -> Observation:
+        """The observation of a failure cell: holds if the caller gets the very exception that was raised."""
+        return judging.failure(self._case(received), raised)
+
+    def promise(
+        self,
+        held: bool,
+        received: Received,
+        *,
+        otherwise: Verdict,
+        detail: str = "",
+        blame: Blame | None = None,
+    ) -> Observation:
+        """The observation of any other cell.
+
+        :param held: whether the scenario's promise held.
+        :param otherwise: the verdict if it did not, unless the result never came: that has its own.
+        :param blame: where the scenario itself knows; else it is found by narrowing down.
+        """
+        return judging.promise(self._case(received), held, otherwise, detail, blame)
+
+    def _case(self, received: Received) -> judging.Case:
+        return judging.Case(
+            backend=self._session.backend,
+            setup=self._session.setup,
+            watch=self._session.watch,
+            received=received,
+            submitted_at=self.submissions[0].at,
+            evidence=self.evidence,
+        )
+
+    def late_answer(self, submission: Submission) -> dict[str, Any] | None:
+        """What is there now, for a submission that had no answer by its deadline."""
+        meta = self.meta(submission)
+        if meta.get("status") not in states.READY_STATES:
+            return None
+        ended = self._trace(submission).ended or submission.at
+        return {
+            "after": round(time.monotonic() - ended, 3),
+            "received": evidence.shown(meta.get("result")),
+            "is_sent": self._is_sent(meta.get("result")),
+        }
+
+    def _is_sent(self, result: object) -> bool | None:
+        if Axis.VALUE not in self.axes:
+            return None
+        oracle = self._session.oracle.expect(self.value.name, self.serializer, self.compression)
+        return isinstance(oracle, Returned) and compare(oracle.value, result).verdict is Verdict.EXACT
+
+
+def parse_date(text: object) -> datetime | None:
+    """A stored ``date_done``, which serializers keep as text or as a datetime."""
+    if isinstance(text, datetime):
+        return text
+    if isinstance(text, str):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    return None
+
+
+def escaped(cell: Cell, error: BaseException) -> Observation:
+    """The observation of a cell whose body raised: the check failed, nobody else is to blame."""
+    cell.evidence["error"] = evidence.error(error, "check")
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    detail = f"the check raised {type(error).__name__} in {where.name}: {error}"
+    return Observation(Verdict.INDETERMINATE, Blame.HARNESS, False, evidence.line(detail), None, cell.evidence)

@@ -1,0 +1,310 @@
+"""The ``roundtrip`` command: doctor, list, report, explain, services."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness import __version__, corpus, matrix, processes, questions, services
+from harness.ascii import escape
+from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
+from harness.matrix import MarkExpression, Selection
+from harness.registry import Registry
+from harness.run import SERIALIZER_PACKAGES
+from harness.scenario import FAMILIES, Scenario
+
+Answer = TypeVar("Answer")
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
+BACKEND_FILES = click.option(
+    "--backend", "files", multiple=True, metavar="FILE", help="a Python file with a backend of your own"
+)
+RUN_LOG = click.option(
+    "--run-log",
+    default=".roundtrip/run.jsonl",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="the run log to read",
+)
+
+
+def _plain_errors(command: Callable[..., Answer]) -> Callable[..., Answer]:
+    """One clear line and exit code 2 for everything that a user can get wrong."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Answer:
+        from harness.report.text import UnknownCell
+        from harness.runlog import RunLogError
+
+        try:
+            return command(*args, **kwargs)
+        except (RoundtripError, RunLogError, UnknownCell) as error:
+            click.echo(f"roundtrip: {error}", err=True)
+            sys.exit(2)
+
+    return guarded
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="roundtrip")
+def main() -> None:
+    """Real Celery workers in front of real result stores: what can run here, what there is to ask, what came out."""
+
+
+@main.command()
+@AS_JSON
+@BACKEND_FILES
+@_plain_errors
+def doctor(as_json: bool, files: Sequence[str]) -> None:
+    """Say what this machine can serve, what not, why, and the command that mends it.
+
+    Every service that can be served locally is really started, asked who it is, and ended.
+    Exit code 1 if no backend can run.
+    """
+    found_services = {name: _try_service(name) for name in services.known()}
+    backends = [_try_backend(Registry(files), name, found_services) for name in Registry(files).names]
+    codecs = [{"name": name, **_package(SERIALIZER_PACKAGES.get(name), name)} for name in matrix.SERIALIZERS]
+    facts = {
+        "python": sys.version.split()[0],
+        "celery": importlib.metadata.version("celery"),
+        "kombu": importlib.metadata.version("kombu"),
+        "services": list(found_services.values()),
+        "backends": backends,
+        "serializers": codecs,
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        click.echo(f"Python {facts['python']}, celery {facts['celery']}, kombu {facts['kombu']}")
+        for title, rows in (("service", facts["services"]), ("backend", backends), ("serializer", codecs)):
+            _table((title, "runs here", "how, or why not", "mend it with"), [_row(row) for row in rows])  # type: ignore[attr-defined]
+    sys.exit(0 if any(backend["ok"] for backend in backends) else 1)
+
+
+@main.command(name="list")
+@click.option("--backends", "what", flag_value="backends", help="backends under test")
+@click.option("--scenarios", "what", flag_value="scenarios", help="scenarios: promise and axes")
+@click.option("--values", "what", flag_value="values", help="values: why each is there")
+@click.option("--questions", "what", flag_value="questions", help="questions, and which are open")
+@click.option("--cells", "what", flag_value="cells", help="cells of a selection")
+@click.option("-m", "expression", default="", metavar="EXPR", help="with --cells: pytest's -m expression")
+@AS_JSON
+@BACKEND_FILES
+@_plain_errors
+def list_(what: str | None, expression: str, as_json: bool, files: Sequence[str]) -> None:
+    """List what there is to ask: backends, scenarios, values, questions, or the cells of a selection."""
+    if what is None:
+        raise click.UsageError("say what: --backends, --scenarios, --values, --questions or --cells")
+    rows = _LISTS[what](Registry(files), expression)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif what == "cells":
+        for row in rows:
+            click.echo(row["nodeid"])
+    elif rows:
+        _table(tuple(rows[0]), [[_text(value) for value in row.values()] for row in rows])
+
+
+@main.command()
+@RUN_LOG
+@click.option(
+    "-o",
+    "--output",
+    default=".roundtrip/report.html",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="where the report goes",
+)
+@_plain_errors
+def report(run_log: Path, output: Path) -> None:
+    """Make the HTML report of a run log."""
+    from harness import runlog
+    from harness.report.html import write_html
+
+    log = runlog.read(run_log)
+    write_html(log, output)
+    if not log.complete:
+        click.echo("the run is incomplete: its log has no footer", err=True)
+    click.echo(output)
+
+
+@main.command()
+@click.argument("cell")
+@RUN_LOG
+@_plain_errors
+def explain(cell: str, run_log: Path) -> None:
+    """Print all evidence of one CELL of the last run: a cell id or a node id."""
+    from harness import runlog
+    from harness.report.text import explain as explained
+
+    click.echo(explained(runlog.read(run_log), cell.rpartition("::")[2]))
+
+
+@main.group(name="services")
+def services_() -> None:
+    """Servers that outlive a run."""
+
+
+@services_.command()
+@_plain_errors
+def down() -> None:
+    """End every process, and remove every folder, of runs whose pytest and supervisor were both killed."""
+    folders = processes.orphaned_runs()
+    ended = sum(processes.sweep(folder) for folder in folders)
+    click.echo(f"{len(folders)} orphaned runs, {ended} processes ended")
+
+
+# -- doctor
+
+
+def _try_service(name: str) -> dict[str, Any]:
+    """Start a service once, ask it who it is, end it."""
+    from harness.supervisor import ready
+
+    service = services.service(name)
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="roundtrip-doctor-"))
+    child: processes.Child | None = None
+    try:
+        port = processes.free_port()
+        command = service.local_command(port, folder)
+        child = processes.Child("doctor", command.argv, folder, folder / "service.log", command.environment)
+        started = child
+        product, version = ready(
+            service,
+            service.local_url(port),
+            lambda: None if started.exit_code is None else f"exit code {started.exit_code}",
+        )
+        how = f"{product} {version}, ready in {time.monotonic() - began:.2f} s: {command.argv[0]}"
+        return {"name": name, "ok": True, "how": how, "remedy": ""}
+    except ServiceUnavailable as error:
+        return {"name": name, "ok": False, "how": error.problem, "remedy": error.remedy}
+    except (NotReady, Rejected, OSError) as error:
+        return {"name": name, "ok": False, "how": escape(str(error), 200), "remedy": ""}
+    finally:
+        if child is not None:
+            child.kill()
+        processes.sweep(folder)
+
+
+def _try_backend(registry: Registry, name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    backend = registry.load(name)
+    for package, requirement in backend.packages.items():
+        missing = _package(package, requirement)
+        if not missing["ok"]:
+            return {"name": name, **missing}
+    for needed in {*backend.services, matrix.DEFAULTS[matrix.Axis.BROKER]}:
+        if not found[needed]["ok"]:
+            return {**found[needed], "name": name, "how": f"needs {needed}: {found[needed]['how']}"}
+    return {"name": name, "ok": True, "how": backend.description, "remedy": ""}
+
+
+def _package(package: str | None, requirement: str) -> dict[str, Any]:
+    if package is None or importlib.util.find_spec(package) is not None:
+        return {"ok": True, "how": package or "built in", "remedy": ""}
+    extra = requirement if "[" in requirement else f"celery-roundtrip[{requirement}]"
+    return {"ok": False, "how": f"the package {package} is missing", "remedy": f"pip install '{extra}'"}
+
+
+def _row(facts: dict[str, Any]) -> list[str]:
+    return [facts["name"], "yes" if facts["ok"] else "no", facts["how"], facts["remedy"]]
+
+
+# -- list
+
+
+def _backends(registry: Registry, _: str) -> list[dict[str, Any]]:
+    rows = []
+    for name in registry.names:
+        backend = registry.load(name)
+        rows.append(
+            {
+                "name": name,
+                "description": backend.description,
+                "services": list(backend.services),
+                "documentation": backend.documentation,
+            }
+        )
+    return rows
+
+
+def _scenarios(_: Registry, __: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": scenario.name,
+            "family": scenario.family,
+            "axes": [str(axis) for axis in scenario.axes],
+            "answers": list(scenario.answers),
+            "promise": scenario.promise,
+        }
+        for scenario in questions.scenarios()
+    ]
+
+
+def _values(_: Registry, __: str) -> list[dict[str, Any]]:
+    return [
+        {"name": value.name, "question": value.question, "why": value.why, "slow": value.slow or ""}
+        for value in corpus.VALUES
+    ]
+
+
+def _questions(_: Registry, __: str) -> list[dict[str, Any]]:
+    answered = questions.answered(questions.scenarios())
+    return [
+        {"question": name, "meaning": meaning, "answered by": answered[name] or "OPEN"}
+        for name, meaning in questions.QUESTIONS.items()
+    ]
+
+
+def _cells(registry: Registry, expression: str) -> list[dict[str, Any]]:
+    selection = Selection(MarkExpression(expression))
+    selection.expression.check(
+        (*registry.names, *matrix.SERIALIZERS, *matrix.COMPRESSIONS, *FAMILIES, "slow")
+    )
+    return [
+        {
+            "nodeid": f"{_file(scenario)}::{cell.cell_id}",
+            "cell_id": cell.cell_id,
+            "configuration": cell.configuration.key,
+            "slow": cell.slow,
+            **{str(axis): point for axis, point in cell.axes.items()},
+        }
+        for scenario in questions.scenarios()
+        for cell in matrix.multiply(scenario, registry.names, selection)
+    ]
+
+
+def _file(scenario: Scenario) -> str:
+    return scenario.module.replace(".", "/") + ".py"
+
+
+_LISTS: dict[str, Callable[[Registry, str], list[dict[str, Any]]]] = {
+    "backends": _backends,
+    "scenarios": _scenarios,
+    "values": _values,
+    "questions": _questions,
+    "cells": _cells,
+}
+
+
+def _text(value: object) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*heads)
+    for row in rows:
+        table.add_row(*row)
+    Console(soft_wrap=False).print(table)

@@ -1,0 +1,320 @@
+"""Observes worker configurations from a pytest process: takes a worker, feeds a client, survives both.
+
+What can go wrong with a batch, and what becomes of its cells:
+
+- the worker dies: the tasks that ran are suspects; each is asked again alone, and the one that kills its
+  worker again is ``indeterminate``, blame ``worker``; all others are submitted again to a fresh worker
+- the pool is stuck or silent: fresh worker, the unanswered cells are submitted again
+- the client hangs in a read: it is ended, its cell is ``hung``, a fresh client takes the rest
+- three times in one configuration: the rest is ``indeterminate``, the run goes on
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from harness import poll
+from harness.matrix import Cell
+from harness.supervisor import Asker
+from harness.verdict import Blame, Observation, Verdict
+from harness.worker import Setup, runs
+
+Message = dict[str, Any]
+
+TROUBLES_AT_MOST = 3
+CLIENT_STARTS_WITHIN = 30.0
+BETWEEN = 5.0
+"""Seconds that a client gets between two things that it announces."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A cell and where its scenario is defined."""
+
+    cell: Cell
+    module: str
+    file: str
+
+    def request(self) -> Message:
+        return {
+            "id": self.cell.cell_id,
+            "axes": dict(self.cell.axes),
+            "module": self.module,
+            "file": self.file,
+            "scenario": self.cell.scenario,
+        }
+
+
+class ClientHung(Exception):
+    """The client did not come back from what it had announced."""
+
+    def __init__(self, cell: str, phase: str, limit: float) -> None:
+        self.cell, self.phase, self.limit = cell, phase, limit
+        super().__init__(f"{phase} of {cell}")
+
+
+class ClientDied(Exception):
+    """The client process ended."""
+
+
+class ClientProcess:
+    """A client in a process of its own. One per backend and pytest process."""
+
+    def __init__(self, asker: Asker, name: str, environment: dict[str, str]) -> None:
+        self._asker = asker
+        # the name of a socket must be short: it lies in the run's folder, whatever the client's is
+        path = tempfile.mktemp(prefix="c", dir=asker.folder)
+        self._listener = Listener(path, family="AF_UNIX")
+        # Listener has no way to wait for a while only
+        self._listener._listener._socket.settimeout(0.2)  # type: ignore[attr-defined]
+        made = asker.ask("client", name=name, socket=path, environment=environment)
+        self.pid, self.folder = int(made["pid"]), Path(made["folder"])
+        self._connection: Connection | None = None
+
+    def _connected(self) -> Connection:
+        """The connection to the process, which was started ahead of need."""
+        if self._connection is None:
+            poll.until(self._accepts, CLIENT_STARTS_WITHIN)
+            if self._connection is None:
+                raise ClientDied(f"the client did not start: {self.log_tail()}")
+        return self._connection
+
+    def _accepts(self) -> bool:
+        try:
+            self._connection = self._listener.accept()
+        except TimeoutError:
+            return not runs(self.pid)
+        return True
+
+    def run(self, request: Message) -> Iterator[Message]:
+        """Feed a batch and yield the client's answers up to the last one.
+
+        :raises ClientHung: it does not come back from what it announced.
+        :raises ClientDied: it is gone.
+        """
+        cell, phase, limit = "", "start", CLIENT_STARTS_WITHIN
+        try:
+            connection = self._connected()
+            connection.send_bytes(json.dumps(request).encode("ascii"))
+            while True:
+                if not connection.poll(limit):
+                    raise ClientHung(cell, phase, limit)
+                answer: Message = json.loads(connection.recv_bytes())
+                if answer["type"] == "busy":
+                    cell, phase, limit = answer["cell"], answer["phase"], answer["limit"]
+                    continue
+                limit = BETWEEN
+                yield answer
+                if answer["type"] in ("done", "trouble"):
+                    return
+        except (EOFError, OSError) as error:
+            raise ClientDied(f"the client process ended: {self.log_tail()}") from error
+
+    def stop(self, stacks: bool = False) -> str:
+        """End the process; with `stacks`, return where it was."""
+        dump = self.folder / "stacks.txt"
+        self._asker.ask("kill", pid=self.pid, stacks=str(dump) if stacks else "")
+        self._listener.close()
+        if self._connection:
+            self._connection.close()
+        return dump.read_text(errors="backslashreplace") if stacks and dump.exists() else ""
+
+    def log_tail(self) -> str:
+        log = self.folder / "client.log"
+        lines = log.read_text(errors="backslashreplace").strip().splitlines() if log.exists() else []
+        return lines[-1] if lines else "it left no message"
+
+
+class InlineClient:
+    """Runs bodies inside pytest, for a debugger. Nothing can end a body that hangs."""
+
+    def run(self, request: Message) -> Iterator[Message]:
+        from harness.client import Runner
+
+        answers: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        Runner(answers.put).run(request)
+        while not answers.empty():
+            answer = answers.get()
+            if answer["type"] != "busy":
+                # the same form as over a pipe
+                yield json.loads(json.dumps(answer))
+
+    def stop(self, stacks: bool = False) -> str:
+        return ""
+
+    def log_tail(self) -> str:
+        return "it runs inside pytest"
+
+
+Client = ClientProcess | InlineClient
+
+
+@dataclass
+class Progress:
+    """Where the observation of one configuration stands."""
+
+    waiting: dict[str, Asked]
+    batches: list[list[str]]
+    troubles: int = 0
+    provisional: dict[str, Observation] = field(default_factory=dict)
+
+
+class Conductor:
+    """Observes configurations one after the other."""
+
+    def __init__(self, asker: Asker, inline: bool, deadline: float) -> None:
+        self._asker, self._inline, self._deadline = asker, inline, deadline
+        self._clients: dict[str, Client] = {}
+        self.configurations: list[Message] = []
+        """Records for the run log, of configurations that are finished."""
+
+    def warm_up(self, backend: str, environment: dict[str, str]) -> None:
+        """Start the client of a backend before it is needed."""
+        self._client(backend, environment)
+
+    def observe(self, setup: Setup, asked: Sequence[Asked]) -> Iterator[tuple[str, Observation]]:
+        """Observe all cells of a configuration: (cell id, observation), each cell once."""
+        key = setup.configuration.key
+        began = time.monotonic()
+        worker = self._asker.ask("worker", key=key)
+        ids = [item.cell.cell_id for item in asked]
+        progress = Progress({item.cell.cell_id: item for item in asked}, [ids])
+        while progress.batches:
+            ids = [name for name in progress.batches.pop(0) if name in progress.waiting]
+            if not ids:
+                continue
+            if progress.troubles >= TROUBLES_AT_MOST:
+                yield from self._give_up(progress)
+                break
+            request = {
+                "worker": worker,
+                "deadline": self._deadline,
+                "cells": [progress.waiting[name].request() for name in ids],
+            }
+            client = self._client(setup.configuration.backend, dict(setup.environment))
+            try:
+                for answer in client.run(request):
+                    if answer["type"] == "observation":
+                        yield from self._observation(progress, answer)
+                    elif answer["type"] == "done":
+                        self._note(answer["configuration"], worker, len(asked), began)
+                    else:
+                        yield from self._worker_trouble(progress, ids, answer)
+                        worker = self._asker.ask("renew", key=key)
+            except ClientHung as hung:
+                yield from self._client_hung(progress, setup, client, hung)
+            except ClientDied as died:
+                yield from self._client_died(progress, setup, ids, died)
+        self._asker.ask("release", key=key)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.stop()
+        self._clients.clear()
+
+    def _client(self, backend: str, environment: dict[str, str]) -> Client:
+        if backend not in self._clients:
+            self._clients[backend] = (
+                InlineClient() if self._inline else ClientProcess(self._asker, backend, environment)
+            )
+        return self._clients[backend]
+
+    def _observation(self, progress: Progress, answer: Message) -> Iterator[tuple[str, Observation]]:
+        seen = Observation(
+            Verdict(answer["verdict"]),
+            Blame(answer["blame"]) if answer["blame"] else None,
+            answer["holds"],
+            answer["detail"],
+            answer["oracle"],
+            answer["evidence"],
+            answer["seconds"],
+        )
+        name = answer["cell"]
+        if answer["provisional"]:
+            progress.provisional[name] = seen
+        elif name in progress.waiting:
+            del progress.waiting[name]
+            progress.provisional.pop(name, None)
+            yield name, seen
+
+    def _note(self, configuration: Message, worker: Message, cells: int, began: float) -> None:
+        ready = configuration["worker_ready_seconds"]
+        configuration["worker_ready_seconds"] = round(ready - worker["began"], 3) if ready else None
+        configuration["seconds"] = round(time.monotonic() - began, 3)
+        self.configurations.append({"kind": "configuration", **configuration, "cells": cells})
+
+    def _flush(self, progress: Progress) -> Iterator[tuple[str, Observation]]:
+        """What was seen, but could not be looked at again."""
+        for name, seen in list(progress.provisional.items()):
+            del progress.provisional[name], progress.waiting[name]
+            yield name, seen
+
+    def _worker_trouble(
+        self, progress: Progress, ids: list[str], answer: Message
+    ) -> Iterator[tuple[str, Observation]]:
+        yield from self._flush(progress)
+        suspects = [name for name in answer["suspects"] if name in progress.waiting]
+        if answer["kind"] == "died" and len(suspects) == 1:
+            name = suspects[0]
+            del progress.waiting[name]
+            yield name, _indeterminate(f"its task killed the worker: {answer['detail']}", Blame.WORKER, answer)
+        elif answer["kind"] == "died" and suspects:
+            progress.batches[:0] = [[name] for name in suspects]
+        else:
+            progress.troubles += 1
+        if not answer["ready"]:
+            # a worker that cannot even start will not start the next time
+            for name in list(progress.waiting):
+                del progress.waiting[name]
+                yield name, _indeterminate("the worker did not start", Blame.WORKER, answer)
+        rest = [name for name in ids if name in progress.waiting and name not in suspects]
+        progress.batches.append(rest if answer["kind"] == "died" else [*rest, *suspects])
+
+    def _client_hung(
+        self, progress: Progress, setup: Setup, client: Client, hung: ClientHung
+    ) -> Iterator[tuple[str, Observation]]:
+        stack = client.stop(stacks=True)
+        del self._clients[setup.configuration.backend]
+        progress.troubles += 1
+        yield from self._flush(progress)
+        if hung.cell in progress.waiting:
+            del progress.waiting[hung.cell]
+            detail = f"the {hung.phase} gave no answer within {hung.limit:g} s; its client was ended"
+            blame = Blame.BACKEND if hung.phase in ("read", "late look") else Blame.HARNESS
+            evidence: dict[str, object] = {"stack": stack[-4000:]}
+            yield hung.cell, Observation(Verdict.HUNG, blame, False, detail, None, evidence, hung.limit)
+        progress.batches.append(list(progress.waiting))
+
+    def _client_died(
+        self, progress: Progress, setup: Setup, ids: list[str], died: ClientDied
+    ) -> Iterator[tuple[str, Observation]]:
+        self._clients.pop(setup.configuration.backend).stop()
+        progress.troubles += 1
+        yield from self._flush(progress)
+        if progress.troubles >= TROUBLES_AT_MOST or len(ids) == 1:
+            for name in ids:
+                if name in progress.waiting:
+                    del progress.waiting[name]
+                    yield name, _indeterminate(str(died), Blame.HARNESS, {})
+        progress.batches.append(list(progress.waiting))
+
+    def _give_up(self, progress: Progress) -> Iterator[tuple[str, Observation]]:
+        yield from self._flush(progress)
+        for name in list(progress.waiting):
+            del progress.waiting[name]
+            detail = f"not asked to its end: {progress.troubles} cells of this configuration hung before"
+            yield name, _indeterminate(detail, Blame.HARNESS, {})
+
+
+def _indeterminate(detail: str, blame: Blame, answer: Message) -> Observation:
+    log = answer.get("log") or []
+    return Observation(Verdict.INDETERMINATE, blame, False, detail, None, {"worker_log": log} if log else {})
+

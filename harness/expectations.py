@@ -1,0 +1,197 @@
+"""Known deviations: TOML files beside the backends and scenarios; loaded, checked, matched to cells.
+
+A file holds ``[[expectation]]`` tables: `id`, selectors (`scenario` and any axis: a name, a list of
+names, or ``*``; ``!name`` entries leave names out), `verdict`, `blame`, `reason`, `versions`, `link`
+(one that was seen, or ``none-found``), `workaround`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from harness.errors import RoundtripError, suggest
+from harness.matrix import Cell
+from harness.verdict import Axis, Blame, Verdict
+
+
+class BadExpectation(RoundtripError):
+    """An expectation file that does not parse or does not make sense: file, id, fault."""
+
+
+class Overlap(RoundtripError):
+    """Two expectations select one cell."""
+
+
+def _listed(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Expectation(BaseModel):
+    """A deviation that is known: every cell that it selects must show exactly this verdict and blame."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    scenario: Names
+    backend: Names = ("*",)
+    serializer: Names = ("*",)
+    compression: Names = ("*",)
+    broker: Names = ("*",)
+    pool: Names = ("*",)
+    value: Names = ("*",)
+    case: Names = ("*",)
+    verdict: Verdict
+    blame: Blame
+    reason: str = Field(min_length=20)
+    versions: Names = ()
+    link: str = Field(pattern=r"^(https://\S+|none-found)$")
+    workaround: str = Field(min_length=5)
+
+    @field_validator("versions")
+    @classmethod
+    def _parse(cls, versions: tuple[str, ...]) -> tuple[str, ...]:
+        for text in versions:
+            try:
+                Requirement(text)
+            except InvalidRequirement as error:
+                raise ValueError(f"{text!a} is no version range: {error}") from error
+        return versions
+
+    def selects(self, cell: Cell) -> bool:
+        """Whether the selector names this cell."""
+        if not _named(self.scenario, cell.scenario):
+            return False
+        for axis in Axis:
+            names: tuple[str, ...] = getattr(self, axis.value)
+            if axis in cell.axes:
+                if not _named(names, cell.axes[axis]):
+                    return False
+            elif names != ("*",):
+                return False
+        return True
+
+    def holds_for(self, products: Mapping[str, str]) -> bool:
+        """Whether the versions at hand lie in all ranges.
+
+        :param products: versions of the server products of this run, by lower-case name; Python
+            packages are looked up themselves.
+        """
+        return all(_in_range(Requirement(text), products) for text in self.versions)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    expectation: list[Expectation] = []
+
+
+def _named(names: Sequence[str], point: str) -> bool:
+    if any(name.startswith("!") and fnmatch.fnmatchcase(point, name[1:]) for name in names):
+        return False
+    wanted = [name for name in names if not name.startswith("!")] or ["*"]
+    return any(fnmatch.fnmatchcase(point, name) for name in wanted)
+
+
+def _in_range(wanted: Requirement, products: Mapping[str, str]) -> bool:
+    found = products.get(wanted.name.lower())
+    if found is None:
+        try:
+            found = metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            return False
+    try:
+        return wanted.specifier.contains(Version(found), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def read(file: Path) -> list[Expectation]:
+    """The expectations of one file.
+
+    :raises BadExpectation: it does not parse, or an expectation in it is wrong.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadExpectation(f"{file} is no TOML: {error}; mend that line") from error
+    try:
+        return _File.model_validate(table).expectation
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = first["loc"]
+        entries = table.get("expectation", [])
+        number = next((part for part in where if isinstance(part, int)), None)
+        name = entries[number].get("id", f"number {number + 1}") if number is not None else "the file"
+        key = ".".join(str(part) for part in where if part != "expectation" and not isinstance(part, int))
+        raise BadExpectation(f"{file}: expectation {name}: {key}: {first['msg']}") from error
+
+
+class Expectations:
+    """All expectations of a run.
+
+    :raises BadExpectation: two share an id, or a file is wrong.
+    """
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self.all: list[Expectation] = []
+        origin: dict[str, Path] = {}
+        for file in files:
+            for expectation in read(file):
+                if expectation.id in origin:
+                    raise BadExpectation(
+                        f"{file}: the id {expectation.id} is already used in {origin[expectation.id]}: rename it"
+                    )
+                origin[expectation.id] = file
+                self.all.append(expectation)
+        self.origin = origin
+
+    def check_names(self, known: Mapping[str, Iterable[str]]) -> None:
+        """Stop at a selector that can never match.
+
+        :param known: the names that exist, by selector field.
+        :raises BadExpectation: with the nearest names.
+        """
+        for expectation in self.all:
+            for field, names in known.items():
+                for name in getattr(expectation, field):
+                    bare = name.removeprefix("!")
+                    if not any(fnmatch.fnmatchcase(point, bare) for point in names):
+                        raise BadExpectation(
+                            f"{self.origin[expectation.id]}: expectation {expectation.id}: no {field} "
+                            f"is called {bare!a}: {suggest(bare, names)}"
+                        )
+
+    def of(self, cell: Cell, products: Mapping[str, str]) -> Expectation | None:
+        """The one expectation that selects a cell.
+
+        :raises Overlap: there are two.
+        """
+        found = [one for one in self.all if one.selects(cell) and one.holds_for(products)]
+        if len(found) > 1:
+            both = " and ".join(f"{one.id} ({self.origin[one.id]})" for one in found)
+            raise Overlap(f"expectations {both} both select {cell.cell_id}: narrow one of them")
+        return found[0] if found else None
+
+
+def files(extra: Iterable[str] = ()) -> list[Path]:
+    """The project's own expectation files, and those beside the backend files given."""
+    import backends
+    import scenarios
+
+    found: list[Path] = []
+    for package in (backends, scenarios):
+        for folder in package.__path__:
+            found += sorted(Path(folder).glob("*.toml"))
+    return found + [beside for file in extra if (beside := Path(file).resolve().with_suffix(".toml")).exists()]

@@ -1,0 +1,262 @@
+"""Axes, cells and ids; and what is selected before anything is multiplied, imported or started."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness import corpus
+from harness.errors import RoundtripError, UnknownName, suggest
+from harness.verdict import Axis
+
+if TYPE_CHECKING:
+    from harness.scenario import Scenario
+
+SERIALIZERS = ("json", "pickle", "yaml", "msgpack")
+COMPRESSIONS = ("uncompressed", "zlib", "bzip2")
+BROKERS = ("redis",)
+POOLS = ("prefork", "threads", "solo")
+
+DEFAULTS: Mapping[Axis, str] = {
+    Axis.SERIALIZER: "json",
+    Axis.COMPRESSION: "uncompressed",
+    Axis.BROKER: "redis",
+    Axis.POOL: "prefork",
+}
+"""Where an axis sits that a scenario does not declare."""
+
+POINT = re.compile(r"[a-z0-9_.]+\Z")
+"""What a value, case, serializer or codec may be called: no hyphen, so that ids decode by table."""
+
+
+@dataclass(frozen=True, order=True)
+class Configuration:
+    """What one worker process serves. Cells that share it share the worker."""
+
+    backend: str
+    serializer: str
+    compression: str
+    broker: str
+    pool: str
+
+    @property
+    def key(self) -> str:
+        return "-".join((self.backend, self.serializer, self.compression, self.broker, self.pool))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One scenario at one point of its axes.
+
+    :param axes: one point per axis, the undeclared ones at their default.
+    :param id: the points of the declared axes, joined by hyphens.
+    """
+
+    scenario: str
+    configuration: Configuration
+    axes: Mapping[Axis, str]
+    id: str
+    slow: str | None = None
+
+    @property
+    def cell_id(self) -> str:
+        return f"{self.scenario}[{self.id}]"
+
+
+@dataclass
+class Selection:
+    """What the user asked for, as far as it is known before cells exist.
+
+    :param expression: three-valued reading of ``-m``; see `MarkExpression`.
+    :param ids: per scenario, the bracket texts of node ids that were typed; None: all.
+    """
+
+    expression: MarkExpression
+    ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    options: Mapping[Axis, str] = field(default_factory=dict)
+
+    def point(self, axis: Axis) -> str:
+        return self.options.get(axis, DEFAULTS[axis])
+
+
+class MarkExpression:
+    """The ``-m`` expression, evaluated while some names are undecided.
+
+    :raises RoundtripError: it does not parse.
+    """
+
+    def __init__(self, text: str) -> None:
+        from _pytest.mark.expression import Expression
+
+        self.text = text.strip()
+        self._compiled = None
+        self.names: tuple[str, ...] = ()
+        if self.text:
+            try:
+                self._compiled = Expression.compile(self.text)
+            except SyntaxError as error:
+                raise RoundtripError(f"-m {self.text!a} does not parse: {error.msg}") from error
+            self.names = tuple(sorted(_identifiers(self.text)))
+
+    def check(self, known: Iterable[str]) -> None:
+        """Stop at a name that no cell can carry.
+
+        :raises UnknownName: with the right name, where one is near.
+        """
+        names = set(known)
+        for name in self.names:
+            if name not in names:
+                raise UnknownName("marker", name, names)
+
+    def possible(self, decided: Mapping[str, bool]) -> bool:
+        """Whether some choice of the undecided names makes the expression true."""
+        if self._compiled is None:
+            return True
+        undecided = [name for name in self.names if name not in decided]
+        for choice in itertools.product((True, False), repeat=len(undecided)):
+            table = {**decided, **dict(zip(undecided, choice, strict=True))}
+            if self._compiled.evaluate(lambda name, /, **_: table.get(name, False)):
+                return True
+        return False
+
+
+def _identifiers(text: str) -> set[str]:
+    # the tokens of pytest's own grammar (_pytest/mark/expression.py)
+    bare = re.sub(r"\([^()]*=[^()]*\)", "", text)
+    found = re.findall(r"[\w:+\-.\[\]\\/]+", bare)
+    return {name for name in found if name not in ("and", "or", "not")}
+
+
+def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) -> Iterator[Cell]:
+    """Every selected cell of a scenario, pruned axis by axis before the next axis is multiplied."""
+    wanted = selection.ids.get(scenario.name)
+    names = {*backends, *SERIALIZERS, *COMPRESSIONS}
+    undeclared = {
+        axis: selection.point(axis) for axis in (Axis.SERIALIZER, Axis.COMPRESSION, Axis.BROKER, Axis.POOL)
+    }
+
+    def extend(
+        axes: Sequence[Axis], chosen: dict[Axis, str], parts: tuple[str, ...], marks: dict[str, bool]
+    ) -> Iterator[Cell]:
+        if not axes:
+            text = "-".join(parts)
+            if wanted is None or text in wanted:
+                yield _cell(scenario, {**undeclared, **chosen}, text)
+            return
+        axis, rest = axes[0], axes[1:]
+        for point in points(axis, scenario, backends):
+            reached = (*parts, point)
+            if wanted is not None and not _may_reach("-".join(reached), bool(rest), wanted):
+                continue
+            decided = {**marks, **_decide(axis, point, scenario, backends)}
+            if selection.expression.possible(decided):
+                yield from extend(rest, {**chosen, axis: point}, reached, decided)
+
+    start = {name: False for name in names if not _varies(name, scenario, backends)}
+    start |= {family: family == scenario.family for family in scenario.families()}
+    if Axis.VALUE not in scenario.axes:
+        start["slow"] = scenario.slow is not None
+    if selection.expression.possible(start):
+        yield from extend(scenario.axes, {}, (), start)
+
+
+def points(axis: Axis, scenario: Scenario, backends: Sequence[str]) -> Sequence[str]:
+    """The points of an axis, in the order in which the matrix shows them."""
+    if axis is Axis.BACKEND:
+        return backends
+    if axis is Axis.SERIALIZER:
+        return SERIALIZERS
+    if axis is Axis.COMPRESSION:
+        return [name for name in COMPRESSIONS if scenario.compressed in (None, name != "uncompressed")]
+    if axis is Axis.VALUE:
+        return value_names()
+    return scenario.cases
+
+
+def value_names() -> list[str]:
+    """Names of all values, without building any."""
+    return [value.name for value in corpus.VALUES]
+
+
+def explain_unknown_id(scenario: Scenario, text: str, backends: Sequence[str]) -> str:
+    """Which part of a typed id names nothing, and what was meant.
+
+    :param text: what stands between the brackets.
+    """
+    rest, known = text, ""
+    for axis in scenario.axes:
+        names = list(points(axis, scenario, backends))
+        fitting = [name for name in names if rest == name or rest.startswith(name + "-")]
+        if not fitting:
+            wrong = rest.partition("-")[0] if axis is not scenario.axes[-1] else rest
+            return f"{scenario.name}[{text}]: no {axis} is called {wrong!a}: {suggest(wrong, names)}"
+        known = max(fitting, key=len)
+        rest = rest[len(known) + 1 :]
+    if rest:
+        return f"{scenario.name}[{text}]: {rest!a} is too much: its axes are {', '.join(scenario.axes)}"
+    return f"{scenario.name}[{text}] is no cell of this matrix"
+
+
+def markers(cell: Cell, declared: Sequence[Axis]) -> list[str]:
+    """The marker names that a cell carries: those of the axes that its scenario varies."""
+    varied = [axis for axis in (Axis.BACKEND, Axis.SERIALIZER, Axis.COMPRESSION) if axis in declared]
+    return [cell.axes[axis] for axis in varied] + (["slow"] if cell.slow else [])
+
+
+def scope(node_id: str, backends: Sequence[str]) -> str:
+    """The worker configuration of a node id, decoded by table; its file where it is no cell.
+
+    Points other than backends hold no hyphen, and no value is called like a serializer or codec:
+    the longest backend name that fits is the right one.
+    """
+    path, _, rest = node_id.partition("::")
+    bracket = rest.partition("[")[2].removesuffix("]")
+    fitting = [name for name in backends if bracket == name or bracket.startswith(name + "-")]
+    if not fitting:
+        return path
+    backend = max(fitting, key=len)
+    parts = bracket[len(backend) + 1 :].split("-")
+    serializer = next((part for part in parts if part in SERIALIZERS), DEFAULTS[Axis.SERIALIZER])
+    compression = next((part for part in parts if part in COMPRESSIONS), DEFAULTS[Axis.COMPRESSION])
+    return f"{backend}-{serializer}-{compression}"
+
+
+def _decide(axis: Axis, point: str, scenario: Scenario, backends: Sequence[str]) -> dict[str, bool]:
+    if axis is Axis.BACKEND:
+        return {name: name == point for name in backends}
+    if axis is Axis.SERIALIZER:
+        return {name: name == point for name in SERIALIZERS}
+    if axis is Axis.COMPRESSION:
+        return {name: name == point for name in COMPRESSIONS}
+    if axis is Axis.VALUE:
+        return {"slow": corpus.value(point).slow is not None or scenario.slow is not None}
+    return {}
+
+
+def _varies(name: str, scenario: Scenario, backends: Sequence[str]) -> bool:
+    return (
+        (name in backends and Axis.BACKEND in scenario.axes)
+        or (name in SERIALIZERS and Axis.SERIALIZER in scenario.axes)
+        or (name in COMPRESSIONS and Axis.COMPRESSION in scenario.axes)
+    )
+
+
+def _may_reach(prefix: str, more: bool, wanted: frozenset[str]) -> bool:
+    return any(text.startswith(prefix + "-") if more else text == prefix for text in wanted)
+
+
+def _cell(scenario: Scenario, axes: Mapping[Axis, str], text: str) -> Cell:
+    configuration = Configuration(
+        axes[Axis.BACKEND],
+        axes[Axis.SERIALIZER],
+        axes[Axis.COMPRESSION],
+        axes[Axis.BROKER],
+        axes[Axis.POOL],
+    )
+    slow = scenario.slow
+    if Axis.VALUE in axes:
+        slow = slow or corpus.value(axes[Axis.VALUE]).slow
+    return Cell(scenario.name, configuration, axes, text, slow)

@@ -1,0 +1,467 @@
+"""The pytest plugin: hooks only. Read as a table of contents; the work is done in the modules it names.
+
+Scenarios are collected as cells (`harness.matrix`), sorted by worker configuration, observed
+(`harness.run.Observer`), judged (`harness.verdict.judge`) and written to the run log
+(`harness.run.Controller`).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import matrix
+from harness.conductor import Asked
+from harness.errors import RoundtripError, UnknownName
+from harness.expectations import Expectations, files
+from harness.matrix import Cell, MarkExpression, Selection
+from harness.progress import Progress
+from harness.registry import Registry
+from harness.run import Controller, Observer, Options
+from harness.runlog import RunLogError
+from harness.scenario import FAMILIES, Scenario
+from harness.services import RUNTIMES, known, service
+from harness.verdict import Axis, Observation, Outcome, judge
+
+STATE = pytest.StashKey["State"]()
+
+
+class State:
+    """What the plugin knows between hooks."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.options = _options(config)
+        self.registry = Registry(self.options.backend_files)
+        self.expectations = Expectations(files(self.options.backend_files))
+        self.expression = MarkExpression(config.option.markexpr or "")
+        self.ids = _typed_ids(config.args)
+        self.controller: Controller | None = None
+        self.observer: Observer | None = None
+        self.progress = Progress(config)
+        self.has_cells = False
+        self.records: dict[str, list[dict[str, Any]]] = {}
+
+    @property
+    def selection(self) -> Selection:
+        chosen = {Axis.BROKER: self.options.broker, Axis.POOL: self.options.pool}
+        return Selection(self.expression, self.ids, chosen)
+
+    @property
+    def observes(self) -> bool:
+        """Whether this process runs cells: not the xdist controller."""
+        return not getattr(self.config.option, "numprocesses", None) or self.is_xdist_worker
+
+    @property
+    def is_xdist_worker(self) -> bool:
+        return hasattr(self.config, "workerinput")
+
+    def start_controller(self) -> Controller:
+        if self.controller is None:
+            command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+            selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
+            self.controller = Controller(self.options, command, selection, self.config.rootpath)
+        return self.controller
+
+    def run_folder(self) -> Path:
+        if self.is_xdist_worker:
+            return Path(self.config.workerinput["roundtrip_folder"])  # type: ignore[attr-defined]
+        return self.start_controller().folder
+
+
+# -- options and markers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("celery-roundtrip", "real Celery workers against real result stores")
+    add = group.addoption
+    add("--runtime", default="auto", help="how services are provided: auto (default) or local")
+    add(
+        "--service",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="use a server that runs already, e.g. redis=redis://user:password@host:6379/0; the run "
+        "touches nothing but its own namespace there. May be given several times",
+    )
+    add(
+        "--require",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="fail, instead of skipping, when this backend (or 'all') cannot be run",
+    )
+    add("--broker", default="redis", help="message broker of the workers (default: redis)")
+    add("--pool", default="prefork", help="worker pool: prefork (default), threads or solo")
+    add(
+        "--run-log",
+        default=".roundtrip/run.jsonl",
+        metavar="FILE",
+        help="where the run log goes (default: %(default)s)",
+    )
+    add(
+        "--report",
+        default=".roundtrip/report.html",
+        metavar="FILE",
+        help="where the HTML report goes (default: %(default)s)",
+    )
+    add("--seed", type=int, default=0, help="seed of everything that is generated (default: 0)")
+    add(
+        "--client",
+        default="process",
+        help="where scenario bodies run: process (default) or inline (in pytest, for a debugger)",
+    )
+    add("--keep", action="store_true", help="if a cell fails, leave stores and logs in the run's folder")
+    add(
+        "--deadline",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long a result may take after its task has ended (default: 5)",
+    )
+    add(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file with a result backend of your own (docs/adding-a-backend.md)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        state = State(config)
+    except RoundtripError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[STATE] = state
+    if not state.is_xdist_worker:
+        config.pluginmanager.register(RecordTaker(state), "roundtrip-records")
+    for name, meaning in _markers(state.registry):
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    registered = [re.split(r"[(:]", line)[0].strip() for line in config.getini("markers")]
+    try:
+        state.expression.check(registered)
+        state.expectations.check_names(
+            {
+                "backend": state.registry.names,
+                "serializer": matrix.SERIALIZERS,
+                "compression": matrix.COMPRESSIONS,
+                "value": matrix.value_names(),
+            }
+        )
+    except RoundtripError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+# -- collection
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[CellItem] | None:
+    if not isinstance(obj, Scenario):
+        return None
+    assert isinstance(collector, pytest.Module)
+    if obj.module != collector.obj.__name__ or name != obj.name:
+        return []  # imported from the module that defines it
+    state = collector.config.stash[STATE]
+    made = []
+    for cell in matrix.multiply(obj, state.registry.names, state.selection):
+        item = CellItem.from_parent(
+            collector, name=cell.cell_id, nodeid=f"{collector.nodeid}::{cell.cell_id}", scenario=obj, cell=cell
+        )
+        made.append(item)
+    _check_typed_ids(state, obj, made)
+    return made
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the cells of a worker configuration together; the order is otherwise the collected one."""
+    place: dict[matrix.Configuration, int] = {}
+    for item in items:
+        if isinstance(item, CellItem):
+            place.setdefault(item.cell.configuration, len(place))
+    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else -1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    cells = [item for item in session.items if isinstance(item, CellItem)]
+    state = session.config.stash[STATE]
+    state.has_cells = bool(cells)
+    if not cells or session.config.option.collectonly or not state.observes:
+        return
+    try:
+        for item in cells:
+            state.expectations.of(item.cell, {})
+        state.observer = Observer(
+            state.options, state.registry, state.expectations, state.run_folder(), session.config.rootpath
+        )
+        state.observer.plan([item.asked for item in cells])
+    except (RoundtripError, RunLogError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+class CellItem(pytest.Item):
+    """One cell."""
+
+    def __init__(self, *, scenario: Scenario, cell: Cell, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.scenario, self.cell = scenario, cell
+        for name in (*matrix.markers(cell, scenario.axes), scenario.family):
+            self.add_marker(_mark(name))
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.cell, self.scenario.module, str(self.path))
+
+    def runtest(self) -> None:
+        state = self.config.stash[STATE]
+        observer = state.observer
+        assert observer is not None
+        seen = observer.observe(self.asked)
+        found = state.expectations.of(self.cell, observer.products)
+        expected = (found.id, found.verdict, found.blame) if found else None
+        required = bool({"all", self.cell.configuration.backend} & state.options.require)
+        judged = judge(seen, expected, required)
+        record = _record(self, seen, judged.outcome, judged.reason, found.id if found else None, observer)
+        state.records[self.nodeid] = [record, *observer.finished_configurations()]
+        if judged.outcome is Outcome.FAILED:
+            raise CellFailed(judged.reason)
+        if judged.outcome is Outcome.EXPECTED:
+            raise pytest.xfail.Exception(judged.reason)
+        if judged.outcome is Outcome.SKIPPED:
+            raise pytest.skip.Exception(judged.reason, _use_item_location=True)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, CellFailed):
+            return f"{excinfo.value}\nmore: roundtrip explain {self.cell.cell_id!r}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.scenario.body.__code__.co_firstlineno - 1, self.name
+
+
+class CellFailed(Exception):
+    """A cell's outcome is ``failed``; the message is its reason."""
+
+
+# -- running and reporting
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if isinstance(item, CellItem):
+        report.is_cell = True  # type: ignore[attr-defined]
+        if call.when == "call":
+            # rides on the report to the process that writes the run log, and is taken off there
+            report.roundtrip = item.config.stash[STATE].records.pop(item.nodeid, [])  # type: ignore[attr-defined]
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+    """Leave the line per cell to ``-v``; else `harness.progress` prints one per configuration."""
+    if config.option.verbose > 0 or not getattr(report, "is_cell", False):
+        return None
+    if report.when != "call" and report.passed:
+        return "", "", ""
+    return ("xfailed" if hasattr(report, "wasxfail") else report.outcome), "", ""
+
+
+class RecordTaker:
+    """Takes the records off the reports, in the process that writes the run log."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for record in report.__dict__.pop("roundtrip", ()):
+            self._state.start_controller().note(record)
+            self._state.progress.show(record)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    state = config.stash[STATE]
+    if state.controller is not None:
+        state.progress.summary(terminalreporter, state.controller)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    state = session.config.stash[STATE]
+    if state.observer is not None:
+        state.observer.close()
+    controller = state.controller
+    if controller is None:
+        return
+    counts = controller.counts
+    if exitstatus == 0 and sum(counts.values()) == counts[Outcome.SKIPPED]:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # all skipped is no green run
+    cut = None if exitstatus in (0, 1, 5) else f"pytest ended with exit code {int(exitstatus)}"
+    if session.shouldstop or session.shouldfail:
+        cut = str(session.shouldstop or session.shouldfail)
+    state.progress.finish(controller, cut, state.options)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    state = config.stash.get(STATE, None)
+    if state is not None and state.controller is not None:
+        state.progress.finish(state.controller, "pytest ended early", state.options)
+
+
+# -- xdist
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker process where the run's supervisor is."""
+    state = node.config.stash[STATE]
+    try:
+        node.workerinput["roundtrip_folder"] = str(state.start_controller().folder)
+    except (RoundtripError, RunLogError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the cells of a worker configuration on one process."""
+    from harness.scheduling import ConfigurationScheduling
+
+    return ConfigurationScheduling(config, log, config.stash[STATE].registry.names)
+
+
+# -- helpers
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    state = session.config.stash[STATE]
+    if state.options.urls and not state.is_xdist_worker and not session.config.option.collectonly:
+        _probe_named_servers(state)
+
+
+def _probe_named_servers(state: State) -> None:
+    """Servers that the user named must answer, or the run stops before anything is collected."""
+    from harness.supervisor import Asker
+
+    try:
+        answers = Asker(state.start_controller().folder).ask("services", urls=dict(state.options.urls))
+    except (RoundtripError, RunLogError) as error:
+        raise pytest.UsageError(str(error)) from None
+    for name, answer in answers.items():
+        if "problem" in answer:
+            remedy = answer["remedy"] or f"start the server, or correct --service {name}=URL"
+            raise pytest.UsageError(f"{answer['problem']} ({remedy})")
+
+
+def _options(config: pytest.Config) -> Options:
+    option = config.option
+    for name, given, names in (
+        ("runtime", option.runtime, RUNTIMES),
+        ("broker", option.broker, matrix.BROKERS),
+        ("pool", option.pool, matrix.POOLS),
+        ("client", option.client, ("process", "inline")),
+    ):
+        if given not in names:
+            raise UnknownName(name, given, names)
+    base = config.invocation_params.dir
+    options = Options(
+        runtime=option.runtime,
+        urls=dict(_service_url(text) for text in option.service),
+        require=frozenset(option.require),
+        broker=option.broker,
+        pool=option.pool,
+        run_log=base / option.run_log,
+        report=base / option.report,
+        seed=option.seed,
+        inline=option.client == "inline",
+        keep=option.keep,
+        deadline=option.deadline,
+        backend_files=tuple(str(base / file) for file in option.backend),
+    )
+    if options.deadline <= 0:
+        raise RoundtripError(f"--deadline {options.deadline}: give a number of seconds above 0")
+    for name in options.require - {"all"}:
+        Registry(options.backend_files).source(name)
+    return options
+
+
+def _service_url(text: str) -> tuple[str, str]:
+    name, found, url = text.partition("=")
+    if not found or "://" not in url:
+        raise RoundtripError(f"--service {text!a}: write NAME=URL, e.g. redis=redis://127.0.0.1:6379/0")
+    if name not in known():
+        raise UnknownName("service", name, known())
+    scheme = url.partition("://")[0]
+    if scheme not in service(name).schemes:
+        schemes = " or ".join(service(name).schemes)
+        raise RoundtripError(f"--service {name}: the URL's scheme is {scheme!a}, it must be {schemes}")
+    return name, url
+
+
+def _markers(registry: Registry) -> Iterable[tuple[str, str]]:
+    yield from ((name, f"cells of the {name} result backend") for name in registry.names)
+    yield from ((name, f"cells that vary the serializer, at {name}") for name in matrix.SERIALIZERS)
+    yield from ((name, f"cells that vary the compression, at {name}") for name in matrix.COMPRESSIONS)
+    yield from ((name, f"the scenario family {name}") for name in FAMILIES)
+    yield "slow", "values of 1 MiB and more, and what was measured over 2 s; each names its reason"
+
+
+def _typed_ids(args: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The bracket texts of node ids on the command line, by scenario; none if any argument has none."""
+    found: dict[str, set[str]] = {}
+    for arg in args:
+        name, bracket, rest = arg.rpartition("::")[2].partition("[")
+        if not bracket or "::" not in arg:
+            return {}
+        found.setdefault(name, set()).add(rest.removesuffix("]"))
+    return {name: frozenset(ids) for name, ids in found.items()}
+
+
+def _check_typed_ids(state: State, scenario: Scenario, made: list[CellItem]) -> None:
+    wanted = state.ids.get(scenario.name)
+    if wanted is None or state.expression.text:
+        return
+    missing = wanted - {item.cell.id for item in made}
+    if missing:
+        text = sorted(missing)[0]
+        raise pytest.UsageError(matrix.explain_unknown_id(scenario, text, state.registry.names))
+
+
+_marks: dict[str, pytest.MarkDecorator] = {}
+
+
+def _mark(name: str) -> pytest.MarkDecorator:
+    if name not in _marks:
+        _marks[name] = getattr(pytest.mark, name)
+    return _marks[name]
+
+
+def _record(
+    item: CellItem, seen: Observation, outcome: Outcome, reason: str, expectation: str | None, observer: Observer
+) -> dict[str, Any]:
+    return {
+        "kind": "observation",
+        "cell_id": item.cell.cell_id,
+        "scenario": item.cell.scenario,
+        "cell": {str(axis): point for axis, point in item.cell.axes.items()},
+        "declared_axes": [str(axis) for axis in item.scenario.axes],
+        "verdict": str(seen.verdict),
+        "blame": str(seen.blame) if seen.blame else None,
+        "holds": seen.holds,
+        "detail": seen.detail,
+        "oracle": seen.oracle,
+        "evidence": seen.evidence or {},
+        "seconds": seen.seconds,
+        "outcome": str(outcome),
+        "reason": reason,
+        "expectation": expectation,
+        "nodeid": item.nodeid,
+        "repro": observer.repro(item.nodeid),
+    }

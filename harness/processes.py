@@ -1,0 +1,184 @@
+"""Spawning and ending processes: the one subprocess wrapper, and the sweep that ends what was left.
+
+Every process of a run carries the run's folder in its environment and is recorded in the folder the
+moment it exists. That is how another process can end it when its own parent could not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from harness import poll
+
+RUN_VARIABLE = "ROUNDTRIP_RUN"
+FOLDER_PREFIX = "roundtrip-"
+GONE_WITHIN = 8.0
+"""Seconds within which a killed process must have left the process table."""
+
+
+class Child:
+    """A process in a session of its own, whose output goes to a file."""
+
+    def __init__(
+        self,
+        kind: str,
+        argv: Sequence[str],
+        run_folder: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        on_end: Callable[[Child], None] | None = None,
+    ) -> None:
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=log.parent,
+                env={**os.environ, **environment, RUN_VARIABLE: str(run_folder)},
+                start_new_session=True,
+            )
+        self.kind, self.pid = kind, self.process.pid
+        record(run_folder, self.kind, self.pid)
+        self._on_end = on_end
+        threading.Thread(target=self._reap, daemon=True).start()
+
+    def _reap(self) -> None:
+        self.process.wait()
+        if self._on_end:
+            self._on_end(self)
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.process.poll()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole session, without waiting: stopping politely costs seconds each."""
+        kill_group(self.pid)
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to the process group that `pid` leads. A group that is gone is fine."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def record(run_folder: Path, kind: str, pid: int) -> None:
+    """Note a process in the run's folder."""
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return
+    line = json.dumps({"kind": kind, "pid": pid, "created": created})
+    with (run_folder / "processes.jsonl").open("a") as file:
+        file.write(line + "\n")
+
+
+def members(run_folder: Path) -> list[psutil.Process]:
+    """Processes of a run that still live: those recorded, and those that carry its folder."""
+    found: dict[int, psutil.Process] = {}
+    for line in _records(run_folder):
+        try:
+            process = psutil.Process(int(line["pid"]))
+            if abs(process.create_time() - float(line["created"])) < 0.01:
+                found[process.pid] = process
+        except psutil.NoSuchProcess:
+            continue
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(RUN_VARIABLE) == str(run_folder):
+                found[process.pid] = process
+        except (psutil.Error, OSError):
+            continue  # gone meanwhile, or somebody else's
+    found.pop(os.getpid(), None)
+    return [process for process in found.values() if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _records(run_folder: Path) -> list[dict[str, object]]:
+    file = run_folder / "processes.jsonl"
+    if not file.exists():
+        return []
+    lines = []
+    for line in file.read_text().splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue  # cut by the death of its writer; the environment finds that process
+    return lines
+
+
+def sweep(run_folder: Path, keep: bool = False) -> int:
+    """End every process of a run and remove its folder.
+
+    :returns: how many processes were ended.
+    """
+    ended: set[int] = set()
+
+    def none_left() -> bool:
+        left = members(run_folder)
+        for process in left:
+            ended.add(process.pid)
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        return not left
+
+    poll.until(none_left, GONE_WITHIN, longest=0.1)
+    if not keep:
+        shutil.rmtree(run_folder, ignore_errors=True)
+    return len(ended)
+
+
+def new_run_folder() -> Path:
+    """A private folder for one run, below the system's temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)).resolve()
+    own = psutil.Process()
+    (folder / "owner.json").write_text(json.dumps({"pid": own.pid, "created": own.create_time()}))
+    return folder
+
+
+def orphaned_runs() -> list[Path]:
+    """Folders of runs whose pytest process is gone."""
+    found = []
+    for folder in sorted(Path(tempfile.gettempdir()).resolve().glob(FOLDER_PREFIX + "*")):
+        owner = folder / "owner.json"
+        if not owner.exists() or (folder / "kept").exists():
+            continue
+        try:
+            facts = json.loads(owner.read_text())
+            alive = abs(psutil.Process(int(facts["pid"])).create_time() - float(facts["created"])) < 0.01
+        except psutil.NoSuchProcess:
+            alive = False
+        except (ValueError, KeyError, PermissionError):
+            continue  # not a folder of this project, or not ours
+        if not alive:
+            found.append(folder)
+    return found
+
+
+def free_port() -> int:
+    """A TCP port that was free on loopback a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,550 @@
+"use strict";
+(() => {
+  // The reverse of harness/report/model.py, _encode: columns of numbers, texts stored once.
+  const D = JSON.parse(document.getElementById("data").textContent);
+  const SEVERITY = ["failed", "expected", "passed", "skipped"];
+  const WORDS = { failed: "failed", expected: "expected", passed: "passed", skipped: "not run" };
+  const AXES = ["backend", "serializer", "compression", "broker", "pool", "value", "case"];
+  const PAGE = 300;
+
+  const get = (column, i) => {
+    const number = D.columns[column][i];
+    return number < 0 ? null : D.tables[column][number];
+  };
+  const idOf = (i) => (D.ids[i][0] === "=" ? D.ids[i].slice(1) : get("scenario", i) + D.ids[i]);
+  const around = (number, inner) => {
+    const parts = D.around[number];
+    return parts.length === 1 ? parts[0] : parts[0] + inner + parts[1];
+  };
+  const nodeOf = (i) => around(D.nodes[i], idOf(i));
+  const reproOf = (i) => around(D.repros[i], nodeOf(i));
+  const inMatrix = (i) => (D.flags[i] & 1) === 1;
+  const evidenceOf = (i) => {
+    const found = {};
+    const parts = D.evidence[i] || [];
+    for (let k = 0; k < parts.length; k += 2) found[D.keys[parts[k]]] = D.blobs[parts[k + 1]];
+    return found;
+  };
+  const everyCell = function* () {
+    for (let i = 0; i < D.size; i++) yield i;
+  };
+  const where = (test) => {
+    const found = [];
+    for (const i of everyCell()) if (test(i)) found.push(i);
+    return found;
+  };
+
+  // Nothing from a store reaches the page but as text, and what acts on text is spelled out first.
+  const ACTING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const printable = (text) =>
+    String(text).replace(ACTING, (c) => {
+      const code = c.charCodeAt(0);
+      return code < 256 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u" + code.toString(16).padStart(4, "0");
+    });
+  const h = (tag, attributes, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value === null || value === undefined || value === false) continue;
+      element.setAttribute(name, value === true ? "" : printable(value));
+    }
+    for (const child of children.flat(Infinity)) {
+      if (child === null || child === undefined || child === false) continue;
+      element.append(child instanceof Node ? child : printable(child));
+    }
+    return element;
+  };
+  const glyph = (text) => h("span", { class: "glyph", "aria-hidden": "true" }, text);
+  const seconds = (value) => (typeof value === "number" ? `${value.toFixed(value < 10 ? 3 : 1)} s` : String(value));
+
+  // ---------------------------------------------------------------- the drawer: a list of cells, one cell
+
+  const drawer = document.getElementById("drawer");
+  const body = document.getElementById("drawer-body");
+  const buttons = Object.fromEntries(["back", "previous", "next", "close"].map((id) => [id, document.getElementById(id)]));
+  let list = null; // {title, lede, cells, place}: what Back returns to, and what Previous and Next walk through
+  let shown = -1;
+
+  const announce = (text) => {
+    const live = document.getElementById("announce");
+    (drawer.open ? drawer : document.body).append(live); // outside an open modal nothing is read aloud
+    live.textContent = text;
+  };
+  const setFragment = (text) => {
+    try {
+      history.replaceState(null, "", text || location.pathname + location.search);
+    } catch {
+      location.hash = text;
+    }
+  };
+  const show = (content) => {
+    body.replaceChildren(content);
+    if (!drawer.open) drawer.showModal();
+    body.scrollTop = 0;
+    drawer.scrollTop = 0;
+  };
+
+  const rank = (i) => {
+    const outcome = get("outcome", i);
+    if (outcome === "failed") return 0;
+    if (outcome === "expected") return 1;
+    if (outcome === "skipped") return 4;
+    return get("verdict", i) === "exact" ? 3 : 2;
+  };
+  const GROUPS = [
+    ["Failed", "Deviations that no expectation describes, and expectations that no longer hold."],
+    ["Known deviations", "Each is written down in one expectation."],
+    ["Changed, and not by the store", "What came back is what the serializer alone returns, or refuses."],
+    ["Exact", "Nothing changed."],
+    ["Not run", "Was not asked."],
+  ];
+
+  const cellButton = (i, name) =>
+    h(
+      "button",
+      {
+        type: "button", class: "cell", "data-open": "cell", "data-index": i, "data-cell-id": idOf(i),
+        "data-verdict": get("verdict", i), "data-outcome": get("outcome", i), "data-blame": get("blame", i),
+      },
+      h("span", { class: "mark", "aria-hidden": "true" }, (D.verdicts[get("verdict", i)] || ["?"])[0]),
+      h("span", { class: "name" }, name),
+      h("span", { class: "what" }, get("verdict", i), get("blame", i) && `, blame ${get("blame", i)}`,
+        h("span", { class: "outcome" }, ` \u00b7 ${WORDS[get("outcome", i)]}`)),
+      h("span", { class: "detail" }, get("reason", i) || get("detail", i)),
+    );
+
+  const nameIn = (cells) => {
+    // a cell is called by the points in which the cells of the list differ
+    const axes = AXES.filter((axis) => new Set(cells.map((i) => D.columns[axis][i])).size > 1);
+    const scenarios = new Set(cells.map((i) => D.columns.scenario[i])).size > 1;
+    return (i) => {
+      const points = axes.map((axis) => get(axis, i)).filter((point) => point !== null);
+      if (!points.length && !scenarios) return idOf(i);
+      return [points.join(" \u00b7 "), (scenarios || !points.length) && h("small", {}, get("scenario", i))];
+    };
+  };
+
+  const configuration = (place) => {
+    const found = place && D.configurations.find((c) => Object.entries(place).every(([k, v]) => c.cell[k] === v));
+    if (!found) return null;
+    const part = (name) => (name in found ? D.blobs[found[name]] : null);
+    const warnings = part("warnings");
+    return h("div", { class: "configuration" },
+      warnings && h("div", { class: "banner" }, h("strong", {}, "Celery warned about these settings: "), warnings.map((w) => h("p", {}, w))),
+      part("declared") && h("details", {}, h("summary", {}, "What Celery declares of this backend"), generic(part("declared"))),
+      part("settings") && h("details", {}, h("summary", {}, "Settings of this worker configuration"), generic(part("settings"))));
+  };
+
+  const openList = (next) => {
+    list = next;
+    shown = -1;
+    setFragment("");
+    list.cells = list.cells.map((i) => [rank(i), i]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((pair) => pair[1]);
+    const name = nameIn(list.cells);
+    const groups = GROUPS.map(([title, lede], number) => {
+      const cells = list.cells.filter((i) => rank(i) === number);
+      if (!cells.length) return null;
+      const items = h("ul", { class: "cells" });
+      const more = h("button", { type: "button", class: "plain" });
+      let done = 0;
+      const add = () => {
+        items.append(...cells.slice(done, done + PAGE).map((i) => h("li", {}, cellButton(i, name(i)))));
+        done = Math.min(done + PAGE, cells.length);
+        more.textContent = `Show more (${(cells.length - done).toLocaleString("en")} left)`;
+        more.hidden = done === cells.length;
+      };
+      more.addEventListener("click", add);
+      add();
+      return h("section", { class: "group" },
+        h("h3", {}, title, " ", h("span", { class: "quiet" }, cells.length.toLocaleString("en"))),
+        h("p", { class: "quiet" }, lede), items, more);
+    });
+    buttons.back.hidden = buttons.previous.hidden = buttons.next.hidden = true;
+    show(h("div", { id: "cells" },
+      h("h2", { id: "drawer-title", tabindex: "-1" }, list.title),
+      h("p", { class: "lede" }, list.lede),
+      configuration(list.place), groups));
+    document.getElementById("drawer-title").focus();
+  };
+
+  const openCell = (i) => {
+    shown = i;
+    const at = list ? list.cells.indexOf(i) : -1;
+    if (at < 0) list = null;
+    buttons.back.hidden = !list;
+    buttons.previous.hidden = buttons.next.hidden = !list;
+    buttons.previous.disabled = at <= 0;
+    buttons.next.disabled = !list || at === list.cells.length - 1;
+    setFragment("#cell=" + encodeURIComponent(idOf(i)));
+    show(evidence(i));
+    document.getElementById("drawer-title").focus();
+  };
+
+  // ---------------------------------------------------------------- evidence
+
+  const text = (value, id) => h("pre", { id, tabindex: "0" }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
+  const generic = (value) => {
+    if (value === null || typeof value !== "object") {
+      return typeof value === "string" && (value.length > 60 || value.includes("\n")) ? text(value) : h("code", {}, String(value));
+    }
+    if (Array.isArray(value)) return value.length ? h("ul", { class: "plain-list" }, value.map((item) => h("li", {}, generic(item)))) : h("code", {}, "[]");
+    return facts(Object.entries(value));
+  };
+  const facts = (pairs) =>
+    h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== undefined).map(([name, value]) => [
+      h("dt", {}, String(name).replaceAll("_", " ")), h("dd", {}, value instanceof Node ? value : generic(value))]));
+  const part = (name, title, ...content) => h("section", { class: "part", "data-part": name }, h("h3", {}, title), content);
+  const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+  const differing = (one, other) => {
+    // both texts with what differs between their common start and end marked
+    let start = 0;
+    const least = Math.min(one.length, other.length);
+    while (start < least && one[start] === other[start]) start++;
+    let end = 0;
+    while (end < least - start && one[one.length - 1 - end] === other[other.length - 1 - end]) end++;
+    return [one, other].map((side) => {
+      const middle = side.slice(start, side.length - end);
+      return [side.slice(0, start), h("mark", { class: middle ? null : "empty", title: middle ? null : "nothing here" }, middle), end ? side.slice(side.length - end) : ""];
+    });
+  };
+
+  const difference = (found, deviates) => {
+    if (!isObject(found)) return part("difference", "First difference", generic(found));
+    const sides = [found.sent, found.received].map((side) => (typeof side === "string" ? side : JSON.stringify(side) ?? ""));
+    const [left, right] = differing(...sides);
+    return part("difference", "First difference",
+      facts([["path", h("code", { "data-field": "path" }, found.path ?? "")], ["kind", h("code", { "data-field": "kind" }, found.kind ?? "")]]),
+      h("div", { class: "sides" },
+        h("div", {}, h("h4", {}, deviates ? "Expected (oracle)" : "Sent"), h("pre", { "data-field": "sent", tabindex: "0" }, left)),
+        h("div", {}, h("h4", {}, "Received"), h("pre", { "data-field": "received", tabindex: "0" }, right))));
+  };
+
+  const hexDump = (digits) => {
+    if (!/^([0-9a-f]{2})*$/i.test(digits)) return text(digits);
+    const lines = [];
+    for (let offset = 0; offset < digits.length; offset += 32) {
+      const pairs = digits.slice(offset, offset + 32).match(/../g) || [];
+      const shown = pairs.map((p) => parseInt(p, 16)).map((b) => (b >= 32 && b < 127 ? String.fromCharCode(b) : ".")).join("");
+      lines.push([h("span", { class: "quiet" }, (offset / 2).toString(16).padStart(4, "0")), `  ${pairs.join(" ").padEnd(47)}  `, h("span", { class: "ascii" }, shown), "\n"]);
+    }
+    return h("pre", { class: "hex", tabindex: "0" }, lines);
+  };
+
+  const atRest = (found) => {
+    if (!isObject(found)) return part("at_rest", "At rest", generic(found));
+    const { place, size, hex, cut, serializer, codec, decoded, lifetime, ...others } = found;
+    return part("at_rest", "At rest: the stored form, read with the store's own client",
+      facts([
+        ["place", place], ["size", typeof size === "number" ? `${size.toLocaleString("en")} bytes` : size],
+        ["serializer found", serializer === null ? "none recognised" : serializer], ["codec found", codec === null ? "none" : codec],
+        ["lifetime", lifetime === null ? "no expiry" : typeof lifetime === "number" ? `${lifetime.toLocaleString("en")} s left` : lifetime],
+        ...Object.entries(others)]),
+      typeof hex === "string" && [h("h4", {}, "Bytes"), hexDump(hex)],
+      cut && h("p", { class: "quiet" }, "Cut: the stored form is longer."),
+      decoded !== undefined && decoded !== null && [h("h4", {}, "Decoded"), text(decoded)]);
+  };
+
+  const failure = (found) => {
+    if (!isObject(found)) return part("error", "Error", generic(found));
+    const { type, message, traceback, phase, ...others } = found;
+    return part("error", "Error",
+      h("p", { class: "error" }, h("code", {}, type ?? "?"), phase && h("span", { class: "tag" }, `while: ${phase}`)),
+      message !== undefined && text(message),
+      traceback && h("details", {}, h("summary", {}, "Traceback"), text(traceback)),
+      Object.keys(others).length > 0 && facts(Object.entries(others)));
+  };
+
+  const timeline = (events) => {
+    if (!Array.isArray(events) || !events.every(isObject)) return part("events", "What the worker reported", generic(events));
+    const last = Math.max(...events.map((e) => Number(e.at) || 0), 1e-9);
+    return part("events", "What the worker reported, since submission",
+      h("ol", { class: "timeline" }, events.map((e) => {
+        const dot = h("i", { "aria-hidden": "true" });
+        dot.style.left = `${Math.max(0, Math.min(100, (100 * (Number(e.at) || 0)) / last))}%`;
+        const { event, at, ...others } = e;
+        return h("li", {}, h("span", { class: "at" }, `+${seconds(at)}`), h("span", { class: "track" }, dot), h("span", {}, event ?? "?"),
+          Object.keys(others).length > 0 && h("code", { class: "quiet" }, JSON.stringify(others)));
+      })));
+  };
+
+  const copyBox = (command, id, buttonId) =>
+    h("div", { class: "command" }, h("code", { id }, command), h("button", { type: "button", class: "plain copy", id: buttonId, "data-copy": command }, "Copy"));
+
+  const evidence = (i) => {
+    const verdict = get("verdict", i), outcome = get("outcome", i), blame = get("blame", i);
+    const found = evidenceOf(i);
+    const oracle = get("oracle", i);
+    const declared = D.axes[D.declared[i]];
+    const others = Object.entries(found);
+    const take = (name) => {
+      const at = others.findIndex(([key]) => key === name);
+      return at < 0 ? undefined : others.splice(at, 1)[0][1];
+    };
+    const given = (name, build) => {
+      const value = take(name);
+      return value === undefined || value === null ? null : build(value);
+    };
+    const reason = get("reason", i);
+    const detail = get("detail", i);
+    const parts = [
+      given("remedy", (v) => part("remedy", "The command that makes it run", typeof v === "string" ? copyBox(v) : generic(v))),
+      given("difference", (v) => difference(v, oracle !== null && !(D.flags[i] & 2))),
+      given("sent", (v) => part("sent", "Sent", text(v))),
+      oracle === null ? null : part("oracle", "Oracle: what serializer and codec alone return", text(oracle)),
+      given("received", (v) => part("received", "Received", text(v))),
+      given("error", failure),
+      given("late", (v) => part("late", "An answer that came after the deadline", generic(v))),
+      given("at_rest", atRest),
+      given("planted", (v) => {
+        const { read_back, ...rest } = isObject(v) ? v : { value: v };
+        if (rest.error === null) delete rest.error;
+        return part("planted", "Planted: the right bytes, written and read with the store's own client",
+          facts(Object.entries(rest)), typeof read_back === "string" && [h("h4", {}, "Read back"), hexDump(read_back)]);
+      }),
+      given("events", timeline),
+      given("worker_log", (v) => part("worker_log", "The worker's log", text(Array.isArray(v) ? v.join("\n") : v))),
+      given("stack", (v) => part("stack", "Stack of the process that hung", text(v))),
+      given("facts", (v) => part("facts", "Facts", generic(v))),
+      given("notes", (v) => part("notes", "Notes", generic(v))),
+    ];
+    parts.push(...others.map(([name, value]) => part(name, name.replaceAll("_", " "), generic(value))));
+    return h("article", { id: "evidence", "data-cell-id": idOf(i), "data-verdict": verdict, "data-outcome": outcome, "data-blame": blame },
+      h("h2", { id: "drawer-title", tabindex: "-1" }, get("value", i) ?? get("case", i) ?? get("scenario", i),
+        h("small", {}, get("scenario", i))),
+      h("p", { class: "verdict" },
+        h("span", { class: "chip", "data-outcome": outcome }, (D.outcomes[outcome] || ["?"])[0], " ", WORDS[outcome]),
+        h("span", { class: "chip" }, (D.verdicts[verdict] || ["?"])[0], " ", verdict),
+        blame && h("span", { class: "chip", title: D.blames[blame] }, `blame: ${blame}`),
+        h("span", { class: "quiet" }, (D.verdicts[verdict] || ["", ""])[1])),
+      detail && h("p", { class: "said" }, detail),
+      reason && reason !== detail && h("p", { class: "quiet" }, reason),
+      h("ul", { class: "points", "aria-label": "The cell" }, AXES.map((axis) => {
+        const point = get(axis, i);
+        return point === null ? null : h("li", { class: declared.includes(axis) ? null : "default", title: declared.includes(axis) ? null : "not varied by this scenario: its default" },
+          h("span", {}, axis), " ", h("b", {}, point));
+      })),
+      part("repro", "Run this cell alone", copyBox(reproOf(i), "repro", "copy")),
+      parts.some(Boolean) ? parts : h("p", { class: "empty" }, outcome === "passed"
+        ? "Nothing else was kept: what came back is what was expected, types and all."
+        : "The log holds no further evidence of this cell."),
+      part("identity", "Names",
+        facts([["cell", h("code", {}, idOf(i))], ["node id", h("code", {}, nodeOf(i))],
+          ["expectation", get("expectation", i) ? h("code", { "data-field": "expectation" }, get("expectation", i)) : "none"],
+          ["took", seconds(D.seconds[i])],
+          ["link", h("a", { href: "#cell=" + encodeURIComponent(idOf(i)) }, "this cell in this report")]])));
+  };
+
+  // ---------------------------------------------------------------- copying
+
+  const copyOldWay = (command) => {
+    const area = h("textarea", { class: "hidden", "aria-hidden": "true", tabindex: "-1" });
+    area.value = command;
+    (drawer.open ? drawer : document.body).append(area); // what stands outside an open modal cannot be selected
+    area.select();
+    let done = false;
+    try {
+      done = document.execCommand("copy");
+    } catch {
+      done = false;
+    }
+    area.remove();
+    return done;
+  };
+  const copy = async (button) => {
+    const command = button.previousElementSibling.textContent;
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(command);
+      done = true;
+    } catch {
+      done = copyOldWay(command);
+    }
+    button.focus();
+    if (!done) getSelection().selectAllChildren(button.previousElementSibling);
+    button.textContent = done ? "\u2713 Copied" : "Selected: press Ctrl+C";
+    button.dataset.done = done;
+    announce(done ? "Copied to the clipboard" : "The command is selected: press Ctrl+C");
+    setTimeout(() => {
+      button.textContent = "Copy";
+      delete button.dataset.done;
+    }, 2500);
+  };
+
+  // ---------------------------------------------------------------- values, store by store
+
+  const values = () => {
+    const table = document.getElementById("value-table");
+    if (!table) return;
+    const codec = D.tables.compression.includes("uncompressed") ? "uncompressed" : D.tables.compression[0];
+    const cells = new Map(); // value -> "serializer backend" -> cells, the worst first
+    for (const i of everyCell()) {
+      const value = get("value", i);
+      if (value === null || get("compression", i) !== codec) continue;
+      if (!cells.has(value)) cells.set(value, new Map());
+      const row = cells.get(value);
+      const key = JSON.stringify([get("serializer", i), get("backend", i)]);
+      if (!row.has(key)) row.set(key, []);
+      row.get(key).push(i);
+    }
+    for (const row of cells.values()) for (const found of row.values()) found.sort((a, b) => SEVERITY.indexOf(get("outcome", a)) - SEVERITY.indexOf(get("outcome", b)) || rank(a) - rank(b));
+    const differs = (row, serializer) => {
+      const seen = new Set();
+      for (const backend of D.backends) {
+        const found = row.get(JSON.stringify([serializer, backend]));
+        if (found && get("verdict", found[0]) !== "not-run") seen.add(get("verdict", found[0]) + get("outcome", found[0]));
+      }
+      return seen.size > 1;
+    };
+    let serializer = null; // null: all of them
+    let only = false;
+    const draw = () => {
+      const serializers = D.serializers.filter((s) => serializer === null || s === serializer);
+      const columns = serializers.map((s) => [s, D.backends.filter((b) => [...cells.values()].some((row) => row.has(JSON.stringify([s, b]))))]).filter(([, b]) => b.length);
+      const rows = [...cells].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([value, row]) => [value, row, columns.some(([s]) => differs(row, s))]);
+      const differing = rows.filter((row) => row[2]).length;
+      const visible = rows.filter((row) => row[2] || !only);
+      document.getElementById("value-controls").replaceChildren(
+        h("div", { class: "segments", role: "group", "aria-label": "Serializer" }, [null, ...D.serializers].map((s) => {
+          const button = h("button", { type: "button", "aria-pressed": String(s === serializer), "data-segment": s ?? "all" }, s ?? "all serializers");
+          button.addEventListener("click", () => {
+            serializer = s;
+            draw();
+            document.querySelector(`#value-controls [data-segment="${CSS.escape(s ?? "all")}"]`).focus();
+          });
+          return button;
+        })),
+        (() => {
+          const box = h("input", { type: "checkbox", id: "only-differing" });
+          box.checked = only;
+          box.addEventListener("change", () => {
+            only = box.checked;
+            draw();
+            document.getElementById("only-differing").focus();
+          });
+          return h("label", {}, box, ` only the ${differing.toLocaleString("en")} of ${rows.length.toLocaleString("en")} values for which the stores differ`);
+        })(),
+        codec === "uncompressed" ? "" : h("span", { class: "quiet" }, `at ${codec}: nothing ran uncompressed`));
+      table.replaceChildren(visible.length === 0 ? h("p", { class: "empty" }, "For no value do the stores differ.") : h("table", { class: "values" },
+        h("thead", {},
+          h("tr", {}, h("th", { scope: "col", rowspan: "2" }, "Value"), columns.map(([s, backends]) => h("th", { scope: "colgroup", colspan: backends.length, class: "edge" }, s))),
+          h("tr", {}, columns.map(([, backends]) => backends.map((b, n) => h("th", { scope: "col", class: n ? "turn" : "turn edge" }, h("span", {}, b)))))),
+        h("tbody", {}, visible.map(([value, row, differ]) => h("tr", {},
+          h("th", { scope: "row" }, h("span", { class: "differs", title: differ ? "the stores differ" : null, "aria-label": differ ? "the stores differ:" : null, role: differ ? "img" : null }, differ ? "\u25cf" : ""), value),
+          columns.map(([s, backends]) => backends.map((b, n) => {
+            const found = row.get(JSON.stringify([s, b]));
+            const edge = n ? null : "edge";
+            if (!found) return h("td", { class: edge }, h("span", { class: "none" }, "\u00b7"));
+            const verdict = get("verdict", found[0]), outcome = get("outcome", found[0]);
+            const label = `${value}, ${s}, ${b}: ${verdict}, ${WORDS[outcome]}`;
+            return h("td", { class: edge }, h("button", {
+              type: "button", class: "small", "data-open": "value", "data-value": value, "data-backend": b, "data-serializer": s, "data-compression": codec,
+              "data-verdict": verdict, "data-outcome": outcome, "aria-label": label, title: label }, (D.verdicts[verdict] || ["?"])[0]));
+          })))))));
+    };
+    draw();
+  };
+
+  // ---------------------------------------------------------------- what a click opens
+
+  const same = (column, i, wanted) => printable(get(column, i) ?? "") === wanted;
+  const many = (cells) => `${cells.length.toLocaleString("en")} cell${cells.length === 1 ? "" : "s"}`;
+  const OPEN = {
+    matrix: ({ backend, broker, pool, serializer, compression }) => {
+      const place = { backend, broker, pool, serializer, compression };
+      const cells = where((i) => inMatrix(i) && Object.entries(place).every(([axis, point]) => same(axis, i, point)));
+      openList({ title: `${backend} \u00b7 ${serializer} \u00b7 ${compression}`, lede: `${many(cells)}, broker ${broker}, pool ${pool}.`, cells, place });
+    },
+    question: ({ scenario, backend }) => {
+      const cells = where((i) => !inMatrix(i) && same("scenario", i, scenario) && same("backend", i, backend));
+      openList({ title: `${scenario} \u00b7 ${backend}`, lede: `${many(cells)} outside the matrix.`, cells });
+    },
+    expectation: ({ expectation }) => {
+      const cells = where((i) => same("expectation", i, expectation));
+      openList({ title: expectation, lede: `${many(cells)} that this expectation selects.`, cells });
+    },
+    outcome: ({ outcome }) => {
+      const cells = where((i) => same("outcome", i, outcome));
+      openList({ title: WORDS[outcome], lede: `${many(cells)}.`, cells });
+    },
+    failure: ({ scenario, backend, point, verdict, blame }) => {
+      const shared = { scenario, backend, verdict, blame };
+      const cells = where((i) => get("outcome", i) === "failed" && printable(get("value", i) ?? get("case", i) ?? "") === point
+        && Object.entries(shared).every(([name, wanted]) => same(name, i, wanted)));
+      if (cells.length === 1) {
+        list = null;
+        openCell(cells[0]);
+      } else openList({ title: [backend, point].filter(Boolean).join(" \u00b7 "), lede: `${scenario}: ${many(cells)}, ${verdict}.`, cells });
+    },
+    reason: ({ reason }) => {
+      const cells = where((i) => get("outcome", i) === "skipped" && printable(get("detail", i) || get("reason", i) || "no reason was recorded") === reason);
+      openList({ title: "Not run", lede: reason, cells });
+    },
+    value: ({ value, backend, serializer, compression }) => {
+      const place = { value, backend, serializer, compression };
+      const cells = where((i) => Object.entries(place).every(([axis, point]) => same(axis, i, point)));
+      if (cells.length === 1) {
+        list = null;
+        openCell(cells[0]);
+      } else openList({ title: value, lede: `${backend} \u00b7 ${serializer} \u00b7 ${compression}: ${many(cells)}.`, cells });
+    },
+    cell: ({ index, cellId }) => {
+      if (index !== undefined) openCell(Number(index));
+      else {
+        list = null;
+        openById(cellId);
+      }
+    },
+  };
+  const openById = (id) => {
+    const found = where((i) => printable(idOf(i)) === printable(id));
+    if (found.length) {
+      found.sort((a, b) => rank(a) - rank(b));
+      openCell(found[0]);
+    } else {
+      list = null;
+      buttons.back.hidden = buttons.previous.hidden = buttons.next.hidden = true;
+      show(h("div", {}, h("h2", { id: "drawer-title", tabindex: "-1" }, "No such cell"), h("p", {}, "This report has no cell ", h("code", {}, id), ".")));
+    }
+  };
+  const openFragment = () => {
+    if (!location.hash.startsWith("#cell=")) return;
+    let id = location.hash.slice(6);
+    try {
+      id = decodeURIComponent(id);
+    } catch {
+      // a fragment typed by hand: taken as it stands
+    }
+    if (shown < 0 || idOf(shown) !== id) openById(id);
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) {
+      if (event.target === drawer) drawer.close(); // the backdrop
+      return;
+    }
+    if (button.classList.contains("copy")) copy(button);
+    else if (button.dataset.open) OPEN[button.dataset.open](button.dataset);
+  });
+  const step = (by) => {
+    const next = list && list.cells[list.cells.indexOf(shown) + by];
+    if (next !== undefined && next !== null) openCell(next);
+  };
+  buttons.previous.addEventListener("click", () => step(-1));
+  buttons.next.addEventListener("click", () => step(1));
+  buttons.close.addEventListener("click", () => drawer.close());
+  buttons.back.addEventListener("click", () => {
+    const last = shown;
+    openList(list);
+    const button = body.querySelector(`[data-index="${last}"]`);
+    if (button) button.focus();
+  });
+  drawer.addEventListener("close", () => {
+    shown = -1;
+    list = null;
+    setFragment("");
+  });
+  window.addEventListener("hashchange", openFragment);
+  openFragment();
+  requestAnimationFrame(() => setTimeout(values)); // after the first paint: it is the one large table
+})();

@@ -1,0 +1,95 @@
+"""The HTML report: one file that needs nothing else, and that asks no network for anything.
+
+Its content is `harness.report.model.Report`; templates/report.html.j2 lays out what depends on no
+click, and assets/report.js builds the rest from the embedded observations.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.model import BLAMES, OUTCOMES, VERDICTS, build, printable
+from harness.runlog import LogUnwritable, RunLog
+
+
+def render_html(log: RunLog) -> str:
+    """The report of a run as one self-contained page.
+
+    Its content security policy names the page's own script and style by their hashes and forbids every
+    connection, so that text which a store or a value made up cannot run, and cannot fetch.
+    """
+    style, script = _asset("report.css"), _asset("report.js")
+    report = build(log)
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["command"] = lambda words: shlex.join(words)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        header=log.header,
+        style=Markup(style),
+        script=Markup(script),
+        policy="; ".join(
+            (
+                "default-src 'none'",
+                f"script-src '{_digest(script)}'",
+                f"style-src '{_digest(style)}'",
+                "img-src data:",
+                "connect-src 'none'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
+        data=Markup(embedded(report.data)),
+        verdicts=VERDICTS,
+        outcomes=OUTCOMES,
+        blames=BLAMES,
+    )
+
+
+def write_html(log: RunLog, path: str | os.PathLike[str]) -> Path:
+    """Write the report to a file and return its path. Raises `LogUnwritable` where it cannot be written."""
+    path = Path(path)
+    page = render_html(log)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # newline: the hashes of the policy are those of the bytes, which another line end would change
+        path.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as why:
+        raise LogUnwritable(path, why, what="report") from why
+    return path
+
+
+def embedded(value: Any) -> str:
+    """JSON that can stand in a script element: no character in it ends the element or starts a comment."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finalize(value: Any) -> Any:
+    """Whatever text the template prints is made harmless for the page's layout; escaping follows."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _asset(name: str) -> str:
+    return (files("harness.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

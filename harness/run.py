@@ -1,0 +1,340 @@
+"""One run as pytest sees it: `Controller` owns supervisor and run log, `Observer` turns items into observations.
+
+Without xdist one process is both. With xdist the controller process is the one, each worker process
+the other.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import queue
+import shlex
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import processes
+from harness.ascii import escape, redact
+from harness.brokers import broker
+from harness.conductor import Asked, Conductor
+from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
+from harness.expectations import Expectations
+from harness.matrix import Configuration
+from harness.registry import Registry, load
+from harness.runlog import RunLogWriter
+from harness.services import Server
+from harness.supervisor import Asker
+from harness.verdict import Blame, Observation, Verdict
+from harness.worker import Setup, set_up
+
+Record = dict[str, Any]
+
+SHUTDOWN_WITHIN = 10.0
+PACKAGES = (
+    *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
+    *("pytest", "pytest-xdist", "celery-roundtrip"),
+)
+SERIALIZER_PACKAGES = {"yaml": "yaml", "msgpack": "msgpack"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a run, as `harness.plugin` read them."""
+
+    runtime: str
+    urls: Mapping[str, str]
+    require: frozenset[str]
+    broker: str
+    pool: str
+    run_log: Path
+    report: Path
+    seed: int
+    inline: bool
+    keep: bool
+    deadline: float
+    backend_files: tuple[str, ...]
+
+
+class Controller:
+    """Owns the supervisor and the run log of one run.
+
+    :raises RunLogError: the log cannot be written.
+    """
+
+    def __init__(self, options: Options, command: Sequence[str], selection: str, root: Path) -> None:
+        self.options = options
+        self.counts: Counter[str] = Counter()
+        self.pairs: list[tuple[Mapping[str, str], str]] = []
+        """Axes and outcome of every judged cell: what the terminal's grid is made of."""
+        self.log = RunLogWriter(options.run_log)
+        self.folder = processes.new_run_folder()
+        self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
+        self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
+        self._closing = False
+        self.log.write(self._header(command, selection))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.supervisor", str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "supervisor.log").open("w"),
+            start_new_session=True,
+            env={
+                **os.environ,
+                processes.RUN_VARIABLE: str(self.folder),
+                "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))),
+            },
+        )
+        processes.record(self.folder, "supervisor", self._process.pid)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _header(self, command: Sequence[str], selection: str) -> Record:
+        options = self.options
+        return {
+            "kind": "header",
+            "schema": 1,
+            "run": self.run,
+            "started": _now(),
+            "command": [escape(redact(word), 400) for word in command],
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "packages": {name: found for name in PACKAGES if (found := _version(name))},
+            "selection": escape(selection, 400),
+            "seed": options.seed,
+            "options": {
+                "runtime": options.runtime,
+                "broker": options.broker,
+                "pool": options.pool,
+                "client": "inline" if options.inline else "process",
+                "deadline": options.deadline,
+                "require": sorted(options.require),
+                "services": {name: redact(url) for name, url in options.urls.items()},
+            },
+        }
+
+    def _listen(self) -> None:
+        """Take in the supervisor's facts; if it dies under the run, end what it had started."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._facts.put(json.loads(line))
+        if not self._closing:
+            processes.sweep(self.folder, keep=True)
+
+    def take_facts(self) -> None:
+        """Write what the supervisor has learned of services to the run log."""
+        while not self._facts.empty():
+            fact = self._facts.get()
+            if fact["kind"] == "service":
+                self.log.write(fact)
+
+    def note(self, record: Record) -> None:
+        """Write a judged cell to the run log."""
+        self.take_facts()
+        self.log.write(record)
+        if record["kind"] == "observation":
+            self.counts[record["outcome"]] += 1
+            shown = {axis: record["cell"][axis] for axis in ("backend", "serializer", "compression")}
+            self.pairs.append((_shared(shown), record["outcome"]))
+
+    def close(self, cut_short: str | None, keep: bool) -> Path | None:
+        """End the supervisor and everything below it, and finish the run log.
+
+        :returns: the run's folder, if it was kept.
+        """
+        if keep:
+            try:
+                Asker(self.folder).ask("keep")
+            except RoundtripError:
+                keep = False
+        self._closing = True
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(SHUTDOWN_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if not keep:
+            # nothing is left of a run that ended well; this is for the others
+            processes.sweep(self.folder)
+        self.take_facts()
+        self.log.close(dict(self.counts), cut_short)
+        return self.folder if keep else None
+
+
+_shapes: dict[tuple[str, ...], Mapping[str, str]] = {}
+
+
+def _shared(axes: Mapping[str, str]) -> Mapping[str, str]:
+    """One object per combination: thousands of cells share few."""
+    return _shapes.setdefault(tuple(axes.values()), axes)
+
+
+class Observer:
+    """Turns the selected items of a pytest process into observations.
+
+    :param asked: every selected cell, in the order in which it will be asked for.
+    """
+
+    def __init__(
+        self, options: Options, registry: Registry, expectations: Expectations, folder: Path, root: Path
+    ) -> None:
+        self.options, self.registry, self.expectations = options, registry, expectations
+        self.folder, self._root = folder, root
+        self.run = folder.name.removeprefix(processes.FOLDER_PREFIX)
+        self.asker = Asker(folder)
+        self.conductor = Conductor(self.asker, options.inline, options.deadline)
+        self.products: dict[str, str] = {}
+        self._setups: dict[Configuration, Setup] = {}
+        self._missing: dict[Configuration, ServiceUnavailable] = {}
+        self._asked: dict[Configuration, list[Asked]] = {}
+        self._streams: dict[Configuration, Iterator[tuple[str, Observation]]] = {}
+        self._seen: dict[tuple[Configuration, str], Observation] = {}
+        self._broken: str | None = None
+
+    def plan(self, asked: Sequence[Asked]) -> None:
+        """Start what the selected cells need, and nothing else.
+
+        :raises ServiceUnavailable: a server that the user named by URL cannot be used.
+        """
+        for item in asked:
+            self._asked.setdefault(item.cell.configuration, []).append(item)
+        servers = self._start_services()
+        for configuration in self._asked:
+            try:
+                self._setups[configuration] = self._set_up(configuration, servers)
+            except ServiceUnavailable as error:
+                self._missing[configuration] = error
+        setups = list(self._setups.values())
+        if setups:
+            first = setups[0]
+            self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
+            self.conductor.warm_up(first.configuration.backend, self._client_environment(first))
+
+    def observe(self, asked: Asked) -> Observation:
+        """The observation of one cell; the first of a configuration submits them all."""
+        configuration = asked.cell.configuration
+        if configuration in self._missing:
+            error = self._missing[configuration]
+            remedy: dict[str, object] = {"facts": {"remedy": error.remedy}} if error.remedy else {}
+            return Observation(Verdict.NOT_RUN, None, False, str(error), None, remedy)
+        key = (configuration, asked.cell.cell_id)
+        try:
+            if self._broken:
+                raise SupervisorGone(self._broken)
+            if configuration not in self._streams:
+                self._streams[configuration] = self.conductor.observe(
+                    self._setups[configuration], self._asked[configuration]
+                )
+            stream = self._streams[configuration]
+            while key not in self._seen:
+                name, seen = next(stream)
+                self._seen[configuration, name] = seen
+            if self._last(asked):
+                for name, seen in stream:  # to its end: it releases the worker there
+                    self._seen[configuration, name] = seen
+        except SupervisorGone as error:
+            self._broken = str(error)
+            return Observation(Verdict.INDETERMINATE, Blame.HARNESS, False, self._broken)
+        except StopIteration:
+            return Observation(
+                Verdict.INDETERMINATE, Blame.HARNESS, False, "its configuration ended without an answer"
+            )
+        return self._seen.pop(key)
+
+    def _last(self, asked: Asked) -> bool:
+        return self._asked[asked.cell.configuration][-1].cell.cell_id == asked.cell.cell_id
+
+    def finished_configurations(self) -> list[Record]:
+        """Records of configurations that have ended since the last call."""
+        done, self.conductor.configurations = self.conductor.configurations, []
+        return done
+
+    def close(self) -> None:
+        try:
+            self.conductor.close()
+        except SupervisorGone:
+            return  # whoever noticed has ended them
+
+    def repro(self, nodeid: str) -> str:
+        """A shell command that runs one cell alone, under the options of this run."""
+        options = self.options
+        words = ["python", "-m", "pytest", nodeid, "--runtime", options.runtime]
+        for name, default in (("broker", "redis"), ("pool", "prefork")):
+            if getattr(options, name) != default:
+                words += [f"--{name}", getattr(options, name)]
+        for name, url in options.urls.items():
+            words += ["--service", f"{name}={redact(url)}"]
+        for file in options.backend_files:
+            words += ["--backend", file]
+        return shlex.join(words)
+
+    def _start_services(self) -> dict[str, Server | ServiceUnavailable]:
+        needed: set[str] = set()
+        for configuration in self._asked:
+            needed.update(broker(configuration.broker).services)
+            needed.update(self.registry.load(configuration.backend).services)
+        answers = self.asker.ask(
+            "services", urls={name: self.options.urls.get(name) for name in sorted(needed)}
+        )
+        servers: dict[str, Server | ServiceUnavailable] = {}
+        for name, answer in answers.items():
+            if "server" in answer:
+                server = Server(**answer["server"])
+                servers[name] = server
+                self.products[server.product.lower()] = server.version
+            else:
+                servers[name] = ServiceUnavailable(answer["problem"], answer["remedy"])
+                if name in self.options.urls:
+                    raise ServiceUnavailable(
+                        answer["problem"], answer["remedy"] or f"correct or leave out --service {name}=URL"
+                    )
+        return servers
+
+    def _set_up(
+        self, configuration: Configuration, servers: Mapping[str, Server | ServiceUnavailable]
+    ) -> Setup:
+        source = self.registry.source(configuration.backend)
+        backend = load(source)
+        packages = dict(backend.packages)
+        if configuration.serializer in SERIALIZER_PACKAGES:
+            packages[SERIALIZER_PACKAGES[configuration.serializer]] = (
+                f"celery-roundtrip[{configuration.serializer}]"
+            )
+        for package, requirement in packages.items():
+            if importlib.util.find_spec(package) is None:
+                raise ServiceUnavailable(
+                    f"the Python package {package} is missing", f"pip install {shlex.quote(requirement)}"
+                )
+        own: dict[str, Server] = {}
+        for name in (*broker(configuration.broker).services, *backend.services):
+            server = servers[name]
+            if isinstance(server, ServiceUnavailable):
+                raise server
+            own[name] = server
+        made = set_up(configuration, source, self.run, self.folder / "stores", own)
+        return replace(made, environment=self._client_environment(made))
+
+    def _client_environment(self, setup: Setup) -> dict[str, str]:
+        path = os.pathsep.join(filter(None, (str(self._root), os.environ.get("PYTHONPATH"))))
+        return {**setup.environment, "PYTHONPATH": path}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

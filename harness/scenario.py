@@ -1,0 +1,94 @@
+"""The ``@scenario`` declaration: one question, the axes that it needs, the question ids that it answers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RoundtripError
+from harness.matrix import POINT
+from harness.verdict import Axis, Observation
+
+if TYPE_CHECKING:
+    from harness.cell import Cell
+
+Body = Callable[["Cell"], Generator[None, None, Observation] | Observation]
+
+FAMILIES = ("values", "at_rest", "state", "failures")
+"""Markers of scenario families: the part of the file's name behind ``test_``."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A declared scenario. pytest collects it as cells, never as a test function.
+
+    :param axes: what the scenario varies; ``backend`` comes first.
+    :param answers: question ids of docs/questions, ``v-*`` for all of a family.
+    :param cases: points of the ``case`` axis.
+    :param compressed: restricts the compression axis: True to codecs, False to ``uncompressed``.
+    :param slow: why it is slow, or None.
+    """
+
+    body: Body
+    axes: tuple[Axis, ...]
+    answers: tuple[str, ...]
+    cases: tuple[str, ...] = ()
+    compressed: bool | None = None
+    slow: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.body.__name__
+
+    @property
+    def module(self) -> str:
+        return self.body.__module__
+
+    @property
+    def promise(self) -> str:
+        """The first paragraph of the docstring."""
+        return (inspect.getdoc(self.body) or "").partition("\n\n")[0].replace("\n", " ")
+
+    @property
+    def family(self) -> str:
+        return self.module.rpartition(".")[2].removeprefix("test_")
+
+    def families(self) -> tuple[str, ...]:
+        return tuple({*FAMILIES, self.family})
+
+
+def scenario(
+    *axes: str,
+    answers: Sequence[str],
+    cases: Sequence[str] = (),
+    compressed: bool | None = None,
+    slow: str | None = None,
+) -> Callable[[Body], Scenario]:
+    """Declare a scenario. What stands before ``yield`` in its body submits, what follows checks.
+
+    A body without ``yield`` works too. Bodies return an observation and never assert.
+
+    :raises RoundtripError: an axis or case is misnamed, or the docstring states no promise.
+    """
+
+    def declare(body: Body) -> Scenario:
+        where = f"{body.__module__}.{body.__name__}"
+        try:
+            declared = tuple(Axis(axis) for axis in axes)
+        except ValueError as error:
+            raise RoundtripError(f"{where}: {error}; axes are {', '.join(Axis)}") from error
+        if not declared or declared[0] is not Axis.BACKEND:
+            raise RoundtripError(f"{where}: the first axis must be 'backend'")
+        if (Axis.CASE in declared) != bool(cases):
+            raise RoundtripError(f"{where}: a 'case' axis needs cases=..., and cases need that axis")
+        for case in cases:
+            if not POINT.match(case):
+                raise RoundtripError(f"{where}: case {case!a}: use lower-case letters, digits, _ and .")
+        made = Scenario(body, declared, tuple(answers), tuple(cases), compressed, slow)
+        if not made.promise:
+            raise RoundtripError(f"{where}: the docstring must state the promise")
+        return made
+
+    return declare

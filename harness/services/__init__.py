@@ -1,0 +1,95 @@
+"""Services: the servers that backends and brokers need, one file each, and how they are provided.
+
+A `Service` knows how to start a server as a process on loopback, how to tell by its own protocol that
+it answers (one probe for every runtime), and which product and version really answered.
+Service modules import their driver inside methods only: listing services costs nothing.
+"""
+
+from __future__ import annotations
+
+import abc
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from harness.errors import UnknownName
+
+RUNTIMES = ("auto", "local")
+"""What ``--runtime`` takes. ``auto`` takes the first that this machine can serve."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running service, as backends and brokers see it.
+
+    :param url: where it answers, with credentials. Never printed: see `harness.ascii.redact`.
+    :param owned: whether this run started it; if not, only the run's own namespace may be touched.
+    """
+
+    name: str
+    runtime: str
+    url: str
+    product: str
+    version: str
+    owned: bool
+    ready_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class LocalCommand:
+    """How to start a server as a process: argument list and what it needs in its environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Service(abc.ABC):
+    """One kind of server. Subclasses live in ``harness/services/NAME.py`` and fit a screen."""
+
+    name: ClassVar[str]
+    schemes: ClassVar[tuple[str, ...]]
+    """URL schemes that ``--service NAME=URL`` takes."""
+    ready_within: ClassVar[float] = 20.0
+    """Seconds after which a start counts as failed."""
+
+    @abc.abstractmethod
+    def local_command(self, port: int, folder: Path) -> LocalCommand:
+        """The command that serves on ``127.0.0.1:port`` and keeps its data in `folder`.
+
+        :raises ServiceUnavailable: nothing on this machine can serve it; names the mending command.
+        """
+
+    @abc.abstractmethod
+    def local_url(self, port: int) -> str:
+        """Where a server started by `local_command` answers."""
+
+    @abc.abstractmethod
+    def probe(self, url: str, timeout: float) -> tuple[str, str]:
+        """Ask the server who it is, by its own protocol: (product, version).
+
+        :raises NotReady: no answer yet.
+        :raises Rejected: it answered and refused.
+        """
+
+    def preserve(self, url: str) -> None:
+        """Make the server's data survive its end in its folder (``--keep``). Default: nothing to do."""
+
+
+def known() -> tuple[str, ...]:
+    """Names of all services, by file name, without importing any."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
+
+
+def service(name: str) -> Service:
+    """The service of that name.
+
+    :raises UnknownName: with the nearest names.
+    """
+    if name not in known():
+        raise UnknownName("service", name, known())
+    made = importlib.import_module(f"{__name__}.{name}").SERVICE
+    assert isinstance(made, Service)
+    return made

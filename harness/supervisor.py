@@ -1,0 +1,440 @@
+"""The supervisor: one process per run that spawns and ends services, workers and clients.
+
+pytest holds a pipe to its standard input. At end of file, whatever killed pytest, it ends everything
+that it started, wipes the run's namespaces on servers that it did not start, and removes the run's
+folder. It never sees a scenario: it cannot be blocked by one.
+
+Any pytest process of the run (xdist makes several) connects to the socket in the run's folder and
+asks; one request is one JSON object, answered by one. What it learns of services goes to standard
+output, a JSON line each, for the run log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from harness import poll, services
+from harness.ascii import redact
+from harness.brokers import broker
+from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
+from harness.processes import Child, free_port, members
+from harness.services import Server, Service
+from harness.worker import SETUP_VARIABLE, Setup, argv
+
+SOCKET = "supervisor.sock"
+ALIVE_AT_MOST = 4
+"""Workers alive at once."""
+AHEAD = 2
+"""Workers started before they are asked for, so that their start costs nobody time."""
+WIPE_WITHIN = 5.0
+
+Message = dict[str, Any]
+
+
+class Services:
+    """Starts each service once, however many ask, and remembers why one could not be had."""
+
+    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
+        self.folder, self._supervisor = folder, supervisor
+        self.running: dict[str, Server] = {}
+        self._failed: dict[str, ServiceUnavailable] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str, url: str | None) -> Server:
+        """The running server; starts it if need be.
+
+        :raises ServiceUnavailable: it cannot be had.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            if name in self._failed:
+                raise self._failed[name]
+            if name not in self.running:
+                try:
+                    self.running[name] = self._start(services.service(name), url)
+                except ServiceUnavailable as error:
+                    self._failed[name] = error
+                    self._tell(name, None, error)
+                    raise
+                self._tell(name, self.running[name], None)
+            return self.running[name]
+
+    def _start(self, service: Service, url: str | None) -> Server:
+        began = time.monotonic()
+        if url is not None:
+            product, version = ready(service, url, lambda: None)
+            return Server(service.name, "external", url, product, version, False, time.monotonic() - began)
+        port = free_port()
+        folder = self.folder / "services" / service.name
+        folder.mkdir(parents=True)
+        log = folder / "service.log"
+        command = service.local_command(port, folder)
+        child = self._supervisor.spawn("service " + service.name, command.argv, log, command.environment)
+        url = service.local_url(port)
+
+        def ended() -> str | None:
+            if child.exit_code is None:
+                return None
+            tail = log.read_text(errors="backslashreplace").strip().splitlines()[-1:] or ["no output"]
+            return f"its process ended with exit code {child.exit_code}: {tail[0]}"
+
+        product, version = ready(service, url, ended)
+        return Server(service.name, "local", url, product, version, True, time.monotonic() - began)
+
+    def _tell(self, name: str, server: Server | None, problem: ServiceUnavailable | None) -> None:
+        self._supervisor.tell(
+            {
+                "kind": "service",
+                "name": name,
+                "runtime": server.runtime if server else None,
+                "url": redact(server.url) if server else None,
+                "product": server.product if server else None,
+                "version": server.version if server else None,
+                "image": None,
+                "digest": None,
+                "standin": False,
+                "ready_seconds": server.ready_seconds if server else None,
+                "problem": problem.problem if problem else None,
+                "remedy": (problem.remedy or None) if problem else None,
+            }
+        )
+
+
+def ready(service: Service, url: str, ended: Any) -> tuple[str, str]:
+    """Wait until the server answers its probe: (product, version).
+
+    :param ended: tells why the server's process ended, or None while it runs.
+    :raises ServiceUnavailable: it refused, ended or did not answer in time.
+    """
+    where = f"{service.name} at {redact(url)}"
+    within = service.ready_within if ended() is None and "127.0.0.1" in url else 5.0
+    last = ["no answer"]
+
+    def answer() -> tuple[str, str] | None:
+        why = ended()
+        if why:
+            raise ServiceUnavailable(f"{where} did not start: {why}")
+        try:
+            return service.probe(url, timeout=2.0)
+        except NotReady as error:
+            last[0] = str(error)
+            return None
+        except Rejected as error:
+            raise ServiceUnavailable(f"{where}: {error}", "check user and password in the URL") from error
+
+    found = poll.until(answer, within, longest=0.1)
+    if found is None:
+        raise ServiceUnavailable(f"{where} did not answer within {within:g} s: {redact(last[0])}")
+    return found
+
+
+class Workers:
+    """Worker processes by configuration: spawned ahead in the planned order, at most four alive."""
+
+    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
+        self.folder, self._supervisor = folder, supervisor
+        self._plan: dict[str, Setup] = {}
+        self._waiting: list[str] = []
+        self._alive: dict[str, Message] = {}
+        self._taken: set[str] = set()
+        self._made = 0
+        self._lock = threading.RLock()
+
+    def plan(self, setups: list[Setup]) -> None:
+        """Say what will be asked for, in order. Every process of a run plans the same; the first counts."""
+        with self._lock:
+            for setup in setups:
+                key = setup.configuration.key
+                if key not in self._plan:
+                    self._plan[key] = setup
+                    self._waiting.append(key)
+            self._spawn_ahead()
+
+    def take(self, key: str) -> Message:
+        """The worker of a configuration; spawned now if it was not ahead of need."""
+        with self._lock:
+            self._taken.add(key)
+            if key in self._waiting:
+                self._waiting.remove(key)
+            if key not in self._alive:
+                self._spawn(key)
+            return self._alive[key]
+
+    def renew(self, key: str) -> Message:
+        """A fresh worker with a fresh queue, in the place of one that died or is stuck."""
+        with self._lock:
+            self._end(key)
+            self._spawn(key)
+            return self._alive[key]
+
+    def release(self, key: str) -> None:
+        """End a worker that nobody needs any more, without waiting for it."""
+        with self._lock:
+            self._end(key)
+            self._taken.discard(key)
+            self._spawn_ahead()
+
+    def planned(self) -> list[Setup]:
+        return list(self._plan.values())
+
+    def _spawn_ahead(self) -> None:
+        while self._waiting:
+            ahead = len(self._alive.keys() - self._taken)
+            if len(self._alive) >= ALIVE_AT_MOST or ahead >= AHEAD:
+                return
+            self._spawn(self._waiting.pop(0))
+
+    def _spawn(self, key: str) -> None:
+        setup = self._plan[key]
+        self._made += 1
+        name = f"w{self._made}"
+        folder = self.folder / "workers" / name
+        folder.mkdir(parents=True)
+        queue = {"task_default_queue": f"{setup.namespace}-{name}"}
+        setup = replace(setup, settings={**setup.settings, **queue})
+        setup.write(folder / "setup.json")
+        environment = {**setup.environment, SETUP_VARIABLE: str(folder / "setup.json")}
+        command = argv(setup.configuration.pool, name)
+        began = time.monotonic()
+        child = self._supervisor.spawn("worker " + key, command, folder / "worker.log", environment)
+        self._alive[key] = {"pid": child.pid, "folder": str(folder), "began": began}
+
+    def _end(self, key: str) -> None:
+        worker = self._alive.pop(key, None)
+        if worker:
+            self._supervisor.children[worker["pid"]].kill()
+
+
+class Supervisor:
+    """Holds the children and answers requests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.children: dict[int, Child] = {}
+        self.services = Services(folder, self)
+        self.workers = Workers(folder, self)
+        self.keep = False
+        self._ending = threading.Lock()
+        self._spawning = threading.Lock()
+        self._ended = False
+
+    def spawn(self, kind: str, command: tuple[str, ...] | list[str], log: Path, env: Mapping[str, str]) -> Child:
+        with self._spawning:
+            if self._ended:
+                raise RoundtripError("the run is ending")
+            child = Child(kind, command, self.folder, log, env)
+            self.children[child.pid] = child
+            return child
+
+    def tell(self, fact: Message) -> None:
+        """Send a fact to the pytest process that writes the run log, if it still listens."""
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.write(json.dumps(fact) + "\n")
+            sys.stdout.flush()
+
+    def answer(self, request: Message) -> Message:
+        """One request, one answer; an error travels as an answer too."""
+        try:
+            match request["ask"]:
+                case "services":
+                    return self._services(request["urls"])
+                case "plan":
+                    self.workers.plan([Setup.of(made) for made in request["setups"]])
+                    return {}
+                case "worker":
+                    return self.workers.take(request["key"])
+                case "renew":
+                    return self.workers.renew(request["key"])
+                case "release":
+                    self.workers.release(request["key"])
+                    return {}
+                case "client":
+                    return self._client(request)
+                case "kill":
+                    return self._kill(request)
+                case "exit-code":
+                    return {"code": self.children[request["pid"]].exit_code}
+                case "keep":
+                    self.keep = True
+                    return {"folder": str(self.folder)}
+                case other:
+                    return {"error": f"unknown request {other!a}"}
+        except ServiceUnavailable as error:
+            return {"error": error.problem, "remedy": error.remedy}
+        except (RoundtripError, OSError) as error:
+            return {"error": str(error)}
+
+    def _services(self, urls: Mapping[str, str | None]) -> Message:
+        """Start services side by side: name -> server, or why it cannot be had."""
+        answers: Message = {}
+
+        def start(name: str, url: str | None) -> None:
+            try:
+                answers[name] = {"server": asdict(self.services.get(name, url))}
+            except ServiceUnavailable as error:
+                answers[name] = {"problem": error.problem, "remedy": error.remedy}
+            except (RoundtripError, OSError) as error:
+                answers[name] = {"problem": str(error), "remedy": ""}
+
+        threads = [threading.Thread(target=start, args=pair) for pair in urls.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return answers
+
+    def _client(self, request: Message) -> Message:
+        number = sum(child.kind.startswith("client") for child in self.children.values())
+        folder = self.folder / "clients" / str(number)
+        folder.mkdir(parents=True)
+        command = [sys.executable, "-m", "harness.client", request["socket"], str(folder)]
+        child = self.spawn("client " + request["name"], command, folder / "client.log", request["environment"])
+        return {"pid": child.pid, "folder": str(folder)}
+
+    def _kill(self, request: Message) -> Message:
+        """End a child; with ``stacks``, first have it write where it hangs (faulthandler, SIGUSR2)."""
+        child = self.children[request["pid"]]
+        if request.get("stacks"):
+            dump = Path(request["stacks"])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGUSR2)
+            poll.until(lambda: dump.exists() and dump.stat().st_size > 0, 1.0)
+        child.kill()
+        return {}
+
+    def serve(self) -> None:
+        """Answer until standard input ends, then end everything."""
+        listener = Listener(str(self.folder / SOCKET), family="AF_UNIX")
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        self.tell({"kind": "ready", "pid": os.getpid()})
+        try:
+            # the raw file: at interpreter exit a buffered reader that another thread holds would abort
+            while os.read(0, 1024):
+                pass
+        finally:
+            self.end()
+
+    def _accept(self, listener: Listener) -> None:
+        while True:
+            connection = listener.accept()
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection: Connection) -> None:
+        with connection:
+            while True:
+                try:
+                    request = json.loads(connection.recv_bytes())
+                except EOFError:
+                    return
+                reply = self.answer(request)
+                try:
+                    connection.send_bytes(json.dumps(reply).encode())
+                except (BrokenPipeError, ConnectionResetError):
+                    return
+
+    def end(self) -> None:
+        """End every child, workers and clients first, wipe foreign servers, remove the folder."""
+        with self._spawning:
+            if self._ended:
+                return
+            self._ended = True
+        for child in self.children.values():
+            if not child.kind.startswith("service"):
+                child.kill()
+        if self.keep:
+            self._preserve()
+        else:
+            self._wipe()
+        for child in self.children.values():
+            child.kill()
+        poll.until(lambda: not members(self.folder), 5.0, longest=0.05)
+        if self.keep:
+            (self.folder / "kept").touch()
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _preserve(self) -> None:
+        for server in self.services.running.values():
+            if server.owned:
+                services.service(server.name).preserve(server.url)
+
+    def _wipe(self) -> None:
+        """Remove the run's namespaces from servers that outlive it. A dead server must not hold it up."""
+        foreign = {name for name, server in self.services.running.items() if not server.owned}
+        if not foreign:
+            return
+
+        def work() -> None:
+            for setup in self.workers.planned():
+                backend = setup.backend()
+                if foreign.intersection(backend.services):
+                    backend.wipe()
+                queue = broker(setup.configuration.broker)
+                if foreign.intersection(queue.services):
+                    queue.wipe("-".join(setup.namespace.split("-")[:2]), setup.servers)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(WIPE_WITHIN)
+
+
+class Asker:
+    """A pytest process's line to the supervisor.
+
+    :raises SupervisorGone: whenever the supervisor does not answer any more.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        path = str(folder / SOCKET)
+        connected = poll.until(lambda: _connect(path), 10.0)
+        if connected is None:
+            raise SupervisorGone(f"no supervisor answers at {path}: run pytest again")
+        self._connection = connected
+
+    def ask(self, ask: str, **request: Any) -> Message:
+        """Send a request and wait for its answer.
+
+        :raises ServiceUnavailable: the answer is an error.
+        """
+        try:
+            with self._lock:
+                self._connection.send_bytes(json.dumps({"ask": ask, **request}).encode())
+                answer: Message = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise SupervisorGone("the supervisor process ended in the middle of the run") from error
+        if "error" in answer:
+            raise ServiceUnavailable(answer["error"], answer.get("remedy", ""))
+        return answer
+
+
+def _connect(path: str) -> Connection | None:
+    try:
+        return Client(path, family="AF_UNIX")
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    Supervisor(Path(sys.argv[1])).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Worker processes: what one is started with, and what it says of its tasks.
+
+A worker is a real ``celery worker`` on `harness.app`. It reads its set-up from a 0600 file and writes
+one JSON line per task event to a file (`harness.app` says how), which `WorkerWatch` follows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from harness.backend import Backend, Namespace
+from harness.brokers import broker
+from harness.matrix import Configuration
+from harness.registry import BackendSource, load
+from harness.services import Server
+
+SETUP_VARIABLE = "ROUNDTRIP_SETUP"
+CONCURRENCY = 2
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a worker, or the client beside it, must know of a worker configuration."""
+
+    configuration: Configuration
+    source: BackendSource
+    namespace: str
+    folder: str
+    servers: Mapping[str, Server]
+    settings: Mapping[str, object]
+    environment: Mapping[str, str]
+
+    def backend(self) -> Backend:
+        """The backend under test, in this configuration's namespace."""
+        return load(self.source)(Namespace(self.namespace, Path(self.folder)), self.servers)
+
+    def write(self, path: Path) -> None:
+        """Write to a file that only its owner reads: it holds credentials."""
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(self), file)
+
+    @classmethod
+    def read(cls, path: Path) -> Setup:
+        made = json.loads(path.read_text())
+        return cls.of(made)
+
+    @classmethod
+    def of(cls, made: Mapping[str, object]) -> Setup:
+        """The inverse of ``dataclasses.asdict``."""
+        table: dict[str, object] = dict(made)
+        configuration, source, servers = table["configuration"], table["source"], table["servers"]
+        assert isinstance(configuration, dict) and isinstance(source, dict) and isinstance(servers, dict)
+        table["configuration"] = Configuration(**configuration)
+        table["source"] = BackendSource(**source)
+        table["servers"] = {name: Server(**server) for name, server in servers.items()}
+        return cls(**table)  # type: ignore[arg-type]
+
+
+def set_up(
+    configuration: Configuration, source: BackendSource, run: str, folder: Path, servers: Mapping[str, Server]
+) -> Setup:
+    """Work out the settings of a worker configuration. Imports no driver.
+
+    :param run: id of the run; every namespace begins with it.
+    :param folder: where this configuration's files may lie; created.
+    """
+    namespace = f"roundtrip-{run}-{configuration.key}"
+    own = folder / configuration.key
+    own.mkdir(parents=True, exist_ok=True)
+    backend = load(source)(Namespace(namespace, own), servers)
+    settings: dict[str, object] = {
+        # task arguments are names and numbers: the message serializer must not judge a value first
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "result_serializer": configuration.serializer,
+        "result_accept_content": [configuration.serializer],
+        "broker_connection_retry_on_startup": True,
+        **broker(configuration.broker).settings(f"roundtrip-{run}", servers),
+        **backend.settings(),
+    }
+    if configuration.compression != "uncompressed":
+        settings["result_compression"] = configuration.compression
+    return Setup(configuration, source, namespace, str(own), servers, settings, backend.environment())
+
+
+def argv(pool: str, name: str) -> list[str]:
+    """The command of a worker; started as a module, so that paths with spaces work."""
+    size = [] if pool == "solo" else ["-c", str(CONCURRENCY)]
+    return [
+        *(sys.executable, "-m", "celery", "-A", "harness.app", "worker", "-P", pool, *size),
+        *("-n", f"{name}@localhost", "-l", "WARNING", "--without-mingle", "--without-gossip"),
+        "--without-heartbeat",
+    ]
+
+
+@dataclass
+class TaskTrace:
+    """What a worker said of one task. Times are of the monotonic clock, in seconds."""
+
+    events: list[dict[str, object]] = field(default_factory=list)
+    started: float | None = None
+    pid: int | None = None
+    writing: float | None = None
+    wrote: float | None = None
+    write_error: dict[str, str] | None = None
+    ended: float | None = None
+
+    def add(self, event: dict[str, object]) -> None:
+        self.events.append(event)
+        at = float(str(event["at"]))
+        match event["event"]:
+            case "started":
+                self.started, self.pid = at, int(str(event["pid"]))
+            case "writing":
+                self.writing, self.wrote = at, None
+            case "wrote":
+                self.wrote = at
+            case "write-failed":
+                self.wrote = None
+                self.write_error = {"type": str(event["type"]), "message": str(event["message"])}
+            case "ended":
+                self.ended = at
+            case _:
+                pass
+
+
+class WorkerWatch:
+    """Follows the event file of one worker process.
+
+    :param folder: the worker's own folder, with ``events.jsonl``, ``worker.log`` and stack dumps.
+    """
+
+    def __init__(self, folder: Path, pid: int) -> None:
+        self.folder, self.pid = folder, pid
+        self.tasks: dict[str, TaskTrace] = {}
+        self.ready: float | None = None
+        self.latest: float = 0.0
+        """Time of the last event of any kind."""
+        self._offset = 0
+        self._rest = b""
+
+    def poll(self) -> None:
+        """Take in what the worker has written since."""
+        file = self.folder / "events.jsonl"
+        if not file.exists():
+            return
+        with file.open("rb") as opened:
+            opened.seek(self._offset)
+            new = opened.read()
+        if not new:
+            return
+        self._offset += len(new)
+        *lines, self._rest = (self._rest + new).split(b"\n")
+        for line in lines:
+            event: dict[str, object] = json.loads(line)
+            self.latest = max(self.latest, float(str(event["at"])))
+            if event["event"] == "ready":
+                self.ready = self.latest
+            elif "task" in event:
+                self.trace(str(event["task"])).add(event)
+
+    def trace(self, task_id: str) -> TaskTrace:
+        return self.tasks.setdefault(task_id, TaskTrace())
+
+    def alive(self) -> bool:
+        """Whether the worker's main process runs. A zombie does not."""
+        return runs(self.pid)
+
+    def running(self) -> list[tuple[str, TaskTrace]]:
+        """Tasks that started and did not end, the longest-running first."""
+        open_ = [(task, t) for task, t in self.tasks.items() if t.started is not None and t.ended is None]
+        return sorted(open_, key=lambda pair: pair[1].started or 0.0)
+
+    def log(self, needle: str = "", lines: int = 30) -> list[str]:
+        """The last lines of the worker's log, from the first that mentions `needle` on, if any does."""
+        file = self.folder / "worker.log"
+        if not file.exists():
+            return []
+        with file.open("rb") as opened:
+            opened.seek(max(0, file.stat().st_size - 200_000))
+            text = opened.read().decode("utf-8", "backslashreplace").splitlines()
+        if not needle:
+            return text[-lines:]
+        first = next((n for n, line in enumerate(text) if needle in line), None)
+        return [] if first is None else text[first : first + lines]
+
+
+def runs(pid: int) -> bool:
+    """Whether a process exists and is no zombie. Reads /proc where there is one: it is asked often."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except FileNotFoundError:
+        if sys.platform == "linux":
+            return False
+        import psutil
+
+        try:
+            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False

@@ -1,0 +1,108 @@
+"""Is a result stored the way the settings say? Read with the store's own client, never through Celery."""
+
+from __future__ import annotations
+
+from harness.identify import identify
+from harness.scenario import scenario
+from harness.verdict import Verdict
+
+
+@scenario("backend", "serializer", "compression", answers=["r-serializer"])
+def test_serializer(cell):
+    """The serializer at rest is the one that ``result_serializer`` names.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-serializer
+    """
+    task = cell.submit("give", "record_1kib")
+    yield
+    received = cell.receive(task)
+    stored = cell.at_rest(task)
+    found = identify(stored.raw).serializer if stored else None
+    cell.show(stored)
+    return cell.promise(
+        found == cell.serializer,
+        received,
+        otherwise=Verdict.ALTERED,
+        detail=f"stored as {found}, configured is {cell.serializer}",
+    )
+
+
+@scenario("backend", "serializer", "compression", answers=["r-codec"], compressed=True)
+def test_codec(cell):
+    """A stored result is compressed with the codec that ``result_compression`` names, and smaller for it.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-compression
+    """
+    task = cell.submit("give", "record_1kib")
+    yield
+    received = cell.receive(task)
+    stored = cell.at_rest(task)
+    cell.show(stored)
+    codec, smaller = cell.codec_at_rest(stored)
+    return cell.promise(
+        codec == cell.compression and smaller,
+        received,
+        otherwise=Verdict.IGNORED if codec is None else Verdict.ALTERED,
+        detail=f"stored with {codec or 'no codec'}, configured is {cell.compression}",
+    )
+
+
+@scenario("backend", "serializer", "compression", answers=["r-plain"], compressed=False)
+def test_plain(cell):
+    """Without ``result_compression``, a stored result is not compressed.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-compression
+    """
+    task = cell.submit("give", "record_1kib")
+    yield
+    received = cell.receive(task)
+    stored = cell.at_rest(task)
+    cell.show(stored)
+    codec, _ = cell.codec_at_rest(stored)
+    return cell.promise(
+        stored is not None and codec is None,
+        received,
+        otherwise=Verdict.ALTERED,
+        detail=f"stored with {codec or 'no codec'}, none is configured",
+    )
+
+
+@scenario("backend", "serializer", "compression", answers=["r-where"])
+def test_where(cell):
+    """A result takes one place in the store, and nothing else is left behind. (Undocumented.)"""
+    task = cell.submit("give", "record_1kib")
+    yield
+    received = cell.receive(task)
+    stored = cell.at_rest(task)
+    left = cell.left_behind(task)
+    cell.show(stored)
+    cell.facts(left_behind=left)
+    return cell.promise(
+        stored is not None and not left,
+        received,
+        otherwise=Verdict.ALTERED,
+        detail=f"{len(left)} places left behind: {left[:3]}" if left else "",
+    )
+
+
+@scenario("backend", answers=["r-life"])
+def test_lifetime(cell):
+    """A store that declares ``supports_autoexpire`` keeps a result for ``result_expires``; others for ever.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-expires
+    """
+    task = cell.submit("give", "record_1kib")
+    yield
+    received = cell.receive(task)
+    stored = cell.at_rest(task)
+    left = stored.lifetime if stored else None
+    declared, expires = cell.declares("supports_autoexpire"), cell.result_expires
+    cell.show(stored)
+    cell.facts(supports_autoexpire=declared, result_expires=expires, seconds_left=left)
+    held = left is not None and expires - 120 < left <= expires if declared else left is None
+    return cell.promise(
+        stored is not None and held,
+        received,
+        otherwise=Verdict.IGNORED if left is None else Verdict.ALTERED,
+        detail=f"{left} s left, result_expires is {expires:g} s, supports_autoexpire is {declared}",
+    )

@@ -1,0 +1,48 @@
+"""What a store says of a task beside its result."""
+
+from __future__ import annotations
+
+from celery import states
+
+from harness.scenario import scenario
+from harness.verdict import Verdict
+
+
+@scenario("backend", "serializer", answers=["s-success"])
+def test_success(cell):
+    """After a task has succeeded its state is SUCCESS, also when STARTED was stored before.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#success
+    """
+    task = cell.submit("give_tracked", "str_ascii")
+    yield
+    received = cell.receive(task)
+    meta = cell.meta(task)
+    cell.facts(**meta)
+    held = (
+        meta["status"] == states.SUCCESS
+        and meta["result"] == cell.built("str_ascii")
+        and meta["traceback"] is None
+        and cell.is_recent(meta["date_done"])
+    )
+    return cell.promise(held, received, otherwise=Verdict.ALTERED, detail=f"task meta is {sorted(meta)}")
+
+
+@scenario("backend", "serializer", answers=["s-failure"])
+def test_failure(cell):
+    """After a task has raised, its state is FAILURE, and the worker's traceback is stored as text.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#failure
+    """
+    task = cell.submit("fail", "value_error_args")
+    yield
+    received = cell.receive(task)
+    meta = cell.meta(task)
+    cell.facts(**meta)
+    held = (
+        meta["status"] == states.FAILURE
+        and isinstance(meta["result"], ValueError)
+        and "in fail" in str(meta["traceback"])
+        and cell.is_recent(meta["date_done"])
+    )
+    return cell.promise(held, received, otherwise=Verdict.ALTERED, detail=f"state is {meta['status']}")

@@ -1,0 +1,333 @@
+"""The HTML report and the terminal's: what they say is what the log says, and hostile text stays text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.report import model, text
+from harness.report.html import embedded, render_html, write_html
+from harness.runlog import LogUnwritable, RunLog, read
+from harness.verdict import Blame, Outcome, Verdict
+from tests import sample_log
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> RunLog:
+    return read(sample_log.write(tmp_path_factory.mktemp("report") / "run.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def page(log: RunLog) -> str:
+    return render_html(log)
+
+
+class _Page(HTMLParser):
+    """Elements, attributes and the contents of scripts and styles, as a browser would see them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.raw: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self._inside: str | None = None
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag if tag in ("script", "style") else None
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  the base class names it
+        self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.raw.append((self._inside, data))
+        else:
+            self.words.append(data)
+
+
+def _data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_hostile_text_is_text(page: str) -> None:
+    assert sample_log.HOSTILE not in page
+    seen = _Page(page)
+    assert not [tag for tag, _ in seen.elements if tag == "img"]
+    assert not [name for _, attributes in seen.elements for name in attributes if name.startswith("on")]
+    assert len([tag for tag, _ in seen.elements if tag == "script"]) == 2
+    assert sample_log.HOSTILE in " ".join(seen.words), "it is shown all the same"
+
+
+def test_characters_that_act_on_the_page_are_spelled_out() -> None:
+    assert model.printable(sample_log.NULS) == "before\\x00after \\x1b[31mred\\x1b[0m \\u202egnirts"
+    assert model.printable("tab\tline\n\ud800") == "tab\tline\n\\ud800"
+
+
+def test_embedded_json_ends_no_element_and_starts_no_comment() -> None:
+    value = {"</script>": "<!-- & -->\u2028\u00e9"}
+    assert not set("<>&") & set(embedded(value))
+    assert embedded(value).isascii()
+    assert json.loads(embedded(value)) == value
+
+
+def test_the_page_needs_nothing_else(page: str) -> None:
+    assert not re.search(r"https?://(?!127\.0\.0\.1)", page)
+    for tag, attributes in _Page(page).elements:
+        assert not {"src", "srcset", "style"} & attributes.keys(), tag
+        assert (attributes.get("href") or "#").startswith(("#", "data:,")), attributes
+    style = "".join(content for tag, content in _Page(page).raw if tag == "style")
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_this_script_and_style_and_no_connection(page: str) -> None:
+    policy = next(
+        a["content"] for _, a in _Page(page).elements if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag, directive in (("script", "script-src"), ("style", "style-src")):
+        content = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.S)
+        assert len(content) == 1
+        digest = base64.b64encode(hashlib.sha256(content[0].encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in policy
+
+
+def test_the_sentence_counts_what_the_log_counts(log: RunLog, page: str) -> None:
+    found = Counter(seen.outcome for seen in log.observations)
+    said = (
+        f"{sum(found.values()):,} cells: {found[Outcome.PASSED]:,} passed, "
+        f"{found[Outcome.EXPECTED]:,} expected deviations, {found[Outcome.FAILED]:,} failed, "
+        f"{found[Outcome.SKIPPED]:,} not run"
+    )
+    assert said in page
+    assert model.sentence({Outcome.PASSED: 1, Outcome.EXPECTED: 0}) == (
+        "1 cell: 1 passed, 0 expected deviations, 0 failed, 0 not run"
+    )
+    assert model.sentence({}) == "No cell was judged."
+
+
+def test_every_observation_is_counted_in_exactly_one_table(log: RunLog) -> None:
+    report = model.build(log)
+    counted: Counter[Outcome] = Counter()
+    for tallies in [row.tallies for row in report.matrix] + [row.tallies for row in report.questions]:
+        for tally in tallies:
+            counted += tally.counts if tally else Counter()
+    assert counted == Counter(seen.outcome for seen in log.observations)
+    assert {row.scenario for row in report.questions} == {"test_lifetime", "test_unserializable_argument"}
+
+
+def test_a_square_counts_its_own_cells(log: RunLog) -> None:
+    report = model.build(log)
+    for row in report.matrix:
+        for codec, tally in zip(report.codecs, row.tallies, strict=True):
+            wanted = (row.place.backend, row.serializer, codec)
+            cells = [
+                seen.outcome
+                for seen in log.observations
+                if model.in_matrix(seen)
+                and (seen.cell["backend"], seen.cell["serializer"], seen.cell["compression"]) == wanted
+            ]
+            assert (tally.counts if tally else Counter()) == Counter(cells)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "worst"),
+    [
+        ((Outcome.SKIPPED, Outcome.PASSED), Outcome.PASSED),
+        ((Outcome.PASSED, Outcome.EXPECTED, Outcome.SKIPPED), Outcome.EXPECTED),
+        ((Outcome.EXPECTED, Outcome.FAILED), Outcome.FAILED),
+        ((Outcome.SKIPPED,), Outcome.SKIPPED),
+    ],
+)
+def test_the_worst_outcome_stands_for_many_cells(outcomes: tuple[Outcome, ...], worst: Outcome) -> None:
+    assert model.worst(Counter(outcomes)) is worst
+
+
+def test_a_backend_asked_with_two_brokers_has_a_row_for_each(log: RunLog) -> None:
+    first = next(seen for seen in log.observations if seen.cell["backend"] == "rpc" and model.in_matrix(seen))
+    other = first.model_copy(update={"cell": {**first.cell, "broker": "rabbitmq"}})
+    rows = model.build(RunLog(log.path, log.header, observations=[first, other])).matrix
+    assert [row.note for row in rows] == ["broker rabbitmq, pool prefork", "broker redis, pool prefork"]
+
+
+def test_embedded_cells_are_the_observations(log: RunLog, page: str) -> None:
+    """Undoes the encoding as assets/report.js does, and holds it against the log."""
+    data = _data(page)
+    assert data["size"] == len(log.observations)
+
+    def around(number: int, inner: str) -> str:
+        parts = data["around"][number]
+        return str(parts[0]) if len(parts) == 1 else parts[0] + inner + parts[1]
+
+    for i, seen in enumerate(log.observations):
+        row = {
+            name: None if data["columns"][name][i] < 0 else table[data["columns"][name][i]]
+            for name, table in data["tables"].items()
+        }
+        assert {k: row[k] for k in seen.cell} == seen.cell
+        for name in ("scenario", "verdict", "blame", "outcome", "expectation", "detail", "reason", "oracle"):
+            assert row[name] == getattr(seen, name)
+        tail = data["ids"][i]
+        cell_id = tail[1:] if tail[0] == "=" else f"{row['scenario']}{tail}"
+        node = around(data["nodes"][i], cell_id)
+        assert (cell_id, node, around(data["repros"][i], node)) == (seen.cell_id, seen.nodeid, seen.repro)
+        parts = data["evidence"][i] or []
+        evidence = {data["keys"][k]: data["blobs"][b] for k, b in zip(parts[::2], parts[1::2], strict=True)}
+        assert evidence == json.loads(json.dumps(seen.evidence))
+        assert data["axes"][data["declared"][i]] == seen.declared_axes
+
+
+def test_names_that_follow_no_pattern_survive_the_encoding(log: RunLog) -> None:
+    odd = log.observations[0].model_copy(
+        update={"cell_id": "odd", "nodeid": "elsewhere", "repro": "make it so"}
+    )
+    data = model.build(RunLog(log.path, log.header, observations=[odd])).data
+    assert (data["ids"], data["around"]) == (["=odd"], [["elsewhere"], ["make it so"]])
+
+
+def test_a_complete_run_has_no_incomplete_banner(page: str) -> None:
+    assert "Incomplete run" not in page
+    assert "cut short" not in page
+    assert "contradicts" not in page
+
+
+def test_a_log_without_footer_is_called_incomplete(tmp_path: Path) -> None:
+    path = sample_log.write(tmp_path / "run.jsonl", footer=False)
+    assert "Incomplete run" in render_html(read(path))
+    with path.open("ab") as file:
+        file.write(b'{"kind": "obs')
+    assert "cut off while it was written" in render_html(read(path))
+
+
+def test_a_run_that_was_cut_short_says_why(tmp_path: Path) -> None:
+    path = sample_log.write(tmp_path / "run.jsonl", cut_short="--maxfail <3> reached")
+    assert "The run was cut short: --maxfail &lt;3&gt; reached" in render_html(read(path))
+
+
+def test_a_footer_that_counts_otherwise_is_reported(tmp_path: Path) -> None:
+    path = sample_log.write(tmp_path / "run.jsonl", footer=False)
+    with path.open("a") as file:
+        file.write('{"kind":"footer","ended":"2026-03-01T10:05:00+00:00","counts":{"passed":3}}\n')
+    assert "The log contradicts itself: its footer counts 3 passed" in render_html(read(path))
+
+
+def test_stand_ins_and_what_really_answered_are_shown(page: str) -> None:
+    assert "Stand-in images served memcached" in page
+    assert "Valkey 8.1.0" in page
+    assert '<span class="tag">stand-in</span>' in page
+
+
+def test_what_did_not_run_says_why_and_what_makes_it_run(log: RunLog, page: str) -> None:
+    section = html.unescape(page.partition('<section id="not-run"')[2].partition("</section>")[0])
+    for seen in log.observations:
+        if seen.outcome is Outcome.SKIPPED:
+            assert seen.detail in section
+    assert "pip install 'celery-roundtrip[cassandra]'" in section, "from the cell's evidence"
+    groups = {group.reason: group for group in model.build(log).not_run}
+    assert groups["service cassandra: no image and no local form"].remedies == ["docker pull cassandra:5.0"]
+    assert sum(group.cells for group in groups.values()) == log.counts[Outcome.SKIPPED]
+
+
+def test_a_run_in_which_everything_ran_says_so(log: RunLog) -> None:
+    ran = [seen for seen in log.observations if seen.outcome is not Outcome.SKIPPED]
+    assert "Every selected cell ran." in render_html(RunLog(log.path, log.header, observations=ran))
+
+
+def test_a_run_without_any_cell_is_a_report_too(log: RunLog) -> None:
+    assert "No cell was judged." in render_html(RunLog(log.path, log.header))
+
+
+def test_every_word_is_explained_and_every_sign_is_its_own(page: str) -> None:
+    assert set(model.VERDICTS) == set(Verdict)
+    assert set(model.BLAMES) == set(Blame)
+    assert set(model.OUTCOMES) == set(Outcome)
+    glyphs = [meaning.glyph for meaning in model.VERDICTS.values()]
+    assert len(set(glyphs)) == len(glyphs)
+    legend = html.unescape(page.partition('<section id="legend"')[2])
+    for meaning in [*model.VERDICTS.values(), *model.BLAMES.values(), *model.OUTCOMES.values()]:
+        assert meaning.text in legend
+
+
+def test_a_report_that_cannot_be_written_says_so(log: RunLog, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogUnwritable, match=r"cannot write the report .*name another file"):
+        write_html(log, tmp_path / "file" / "report.html")
+
+
+def test_explain_tells_everything_about_a_cell_in_ascii(log: RunLog) -> None:
+    seen = next(seen for seen in log.observations if seen.verdict is Verdict.UNREADABLE)
+    said = text.explain(log, seen.cell_id)
+    assert said.isascii()
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", said)
+    for wanted in (seen.cell_id, seen.repro, seen.nodeid, seen.expectation, "unreadable, blame", seen.oracle):
+        assert text.ascii_only(wanted) in said
+    for wanted in ("DecodeError", "Traceback", "succeeded", "celery-task-meta-", "7b 22 72 65", "0.0125"):
+        assert wanted in said
+
+
+def test_explain_tells_what_makes_a_cell_run(log: RunLog) -> None:
+    assert "docker pull cassandra:5.0" in text.explain(
+        log, "test_round_trip[cassandra-yaml-uncompressed-none]"
+    )
+
+
+def test_an_unknown_cell_is_answered_with_the_nearest(log: RunLog) -> None:
+    with pytest.raises(text.UnknownCell) as caught:
+        text.explain(log, "test_round_trip[redis-json-zlib-tupel]")
+    assert "test_round_trip[redis-json-zlib-tuple]" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.nearest[0] == "test_round_trip[redis-json-zlib-tuple]"
+
+
+def test_a_hex_dump_has_offsets_bytes_and_characters() -> None:
+    assert text.hex_dump((b"\x00" * 16 + b"a\xff<").hex()) == [
+        "0000  " + " ".join(["00"] * 16) + "  " + "." * 16,
+        "0010  61 ff 3c" + " " * 39 + "  a.<",
+    ]
+    assert text.hex_dump("no hex") == ["no hex"]
+
+
+def test_the_terminals_grid_counts_the_worst_and_is_aligned() -> None:
+    cell = {"backend": "redis", "serializer": "json", "compression": "uncompressed"}
+    pairs = [(cell, Outcome.PASSED)] * 148
+    pairs += [({**cell, "compression": "zlib"}, Outcome.PASSED)] * 3
+    pairs += [({**cell, "compression": "zlib"}, Outcome.FAILED)] * 2
+    pairs += [({**cell, "serializer": "yaml"}, Outcome.EXPECTED)] * 12
+    assert text.summary_grid(pairs) == [
+        "backend/serializer  uncompressed  zlib",
+        "redis/json          148 ok        2 FAIL of 5",
+        "redis/yaml          12 exp        -",
+    ]
+    assert text.summary_grid([]) == []
+
+
+def test_the_terminals_grid_stays_within_its_width_and_loses_nothing() -> None:
+    cells = [
+        {
+            "backend": "backend-with-a-long-name" * 3,
+            "serializer": "json",
+            "compression": f"codec-number-{i}\u00e9",
+        }
+        for i in range(12)
+    ]
+    lines = text.summary_grid((cell, Outcome.PASSED) for cell in cells)
+    assert max(map(len, lines)) <= text.WIDTH
+    assert all(line.isascii() for line in lines)
+    assert "\n".join(lines).count("1 ok") == 12

@@ -1,0 +1,444 @@
+"""A walk through the HTML report in a real browser: what a reader sees equals what the run log says.
+
+Every expected answer is computed from the log. `ROUNDTRIP_WALK_LOG=run.jsonl` walks the report of that run
+instead of the synthetic one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from harness.report.html import write_html
+from harness.report.model import OUTCOMES, VERDICTS, in_matrix, printable, worst
+from harness.runlog import ObservationRecord, RunLog, read
+from harness.verdict import Outcome, Verdict
+from tests import sample_log
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install playwright", exc_type=ImportError
+)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+GLYPHS = {meaning.glyph: outcome for outcome, meaning in OUTCOMES.items()}
+
+
+class Reader:
+    """Somebody with the report open, and everything that the browser did meanwhile."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", self._asked)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.set_default_timeout(5000)
+
+    def _heard(self, said: Any) -> None:
+        if said.type in ("error", "warning"):
+            self.complaints.append(said.text)
+
+    def _asked(self, dialog: Any) -> None:
+        """Only hostile text that ran would open one."""
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def open(self, fragment: str = "") -> None:
+        self.page.goto("about:blank")  # else a new fragment would not load the page again
+        self.page.goto(self.address + fragment)
+
+    def close(self) -> None:
+        """Close the drawer. By script: the button is pressed once, elsewhere, and a real click waits."""
+        self.page.evaluate("document.getElementById('close').click()")
+
+    def square(self, seen: ObservationRecord) -> Any:
+        """The square of the matrix or the questions that counts the cell."""
+        names = ("backend", "serializer", "compression", "broker", "pool")
+        if in_matrix(seen):
+            where = "".join(f"[data-{name}={_css(seen.cell[name])}]" for name in names)
+            return self.page.locator(f"#grid button{where}")
+        scenario, backend = _css(seen.scenario), _css(seen.cell["backend"])
+        return self.page.locator(f"#questions button[data-scenario={scenario}][data-backend={backend}]")
+
+    def part(self, name: str) -> Any:
+        return self.page.locator(f"#evidence [data-part={name}]")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> RunLog:
+    given = os.environ.get("ROUNDTRIP_WALK_LOG")
+    return read(given or sample_log.write(tmp_path_factory.mktemp("walk") / "run.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(log: RunLog, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_html(log, tmp_path_factory.mktemp("walk") / "report.html").as_uri()
+
+
+@pytest.fixture
+def reader(browser: Any, report: str) -> Iterator[Reader]:
+    """A reader; afterwards the page must have complained of nothing and asked for nothing but itself."""
+    context = browser.new_context(reduced_motion="reduce")
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader = Reader(context.new_page(), report)
+    reader.open()
+    yield reader
+    context.close()
+    assert reader.complaints == []
+    assert {address.partition("#")[0] for address in reader.requests} <= {report, "about:blank", "data:,"}
+
+
+def _css(text: str) -> str:
+    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _square_of(seen: ObservationRecord) -> tuple[str, ...]:
+    """What the cells that one square counts together have in common."""
+    if in_matrix(seen):
+        return tuple(seen.cell[axis] for axis in ("backend", "serializer", "compression", "broker", "pool"))
+    return seen.scenario, seen.cell["backend"]
+
+
+def _squares(log: RunLog) -> dict[tuple[str, ...], list[ObservationRecord]]:
+    """The cells of every square of both tables."""
+    squares: dict[tuple[str, ...], list[ObservationRecord]] = {}
+    for seen in log.observations:
+        squares.setdefault(_square_of(seen), []).append(seen)
+    return squares
+
+
+def _one_of_each_verdict(log: RunLog) -> list[ObservationRecord]:
+    """The cells to walk: for every verdict the first matrix cell, and the first cell outside the matrix."""
+    found: dict[object, ObservationRecord] = {}
+    for seen in log.observations:
+        found.setdefault((seen.verdict, seen.outcome, in_matrix(seen)), seen)
+    return list(found.values())
+
+
+def _show_all(reader: Reader) -> None:
+    """Press Show more until there is no more."""
+    more = reader.page.locator("#cells .group > button:visible")
+    while more.count():
+        more.first.click()
+
+
+def _told(text: str) -> Counter[Outcome]:
+    """What a square says: signs and numbers."""
+    pairs = re.findall(rf"([{''.join(GLYPHS)}])\s*([\d,]+)", text)
+    return Counter({GLYPHS[glyph]: int(number.replace(",", "")) for glyph, number in pairs})
+
+
+def _expect_evidence(reader: Reader, seen: ObservationRecord) -> None:
+    """The open panel shows this cell, as the log has it."""
+    panel = reader.page.locator("#evidence")
+    assert panel.get_attribute("data-cell-id") == printable(seen.cell_id)
+    assert panel.get_attribute("data-verdict") == seen.verdict
+    assert panel.get_attribute("data-outcome") == seen.outcome
+    assert panel.get_attribute("data-blame") == seen.blame
+    said = panel.text_content()
+    assert VERDICTS[seen.verdict].text in said
+    assert printable(seen.detail) in said
+    assert printable(seen.nodeid) in said
+    assert not seen.blame or f"blame: {seen.blame}" in said
+    assert reader.page.locator("#repro").text_content() == printable(seen.repro)
+    for name, value in (("oracle", seen.oracle), *((n, seen.evidence.get(n)) for n in ("sent", "received"))):
+        shown = reader.part(name)
+        assert shown.count() == (value is not None)
+        if isinstance(value, str):
+            assert shown.locator("pre").text_content() == printable(value)
+    if difference := seen.evidence.get("difference"):
+        for name in ("path", "kind", "sent", "received"):
+            shown = reader.part("difference").locator(f"[data-field={name}]").text_content()
+            assert shown == printable(difference[name])
+        marked = reader.part("difference").locator("mark").all_text_contents()
+        assert len(marked) == 2
+        assert marked[0] != marked[1] or difference["sent"] == difference["received"]
+    if at_rest := seen.evidence.get("at_rest"):
+        _expect_at_rest(reader, at_rest)
+    if error := seen.evidence.get("error"):
+        shown = reader.part("error").text_content()
+        assert all(
+            printable(error[name]) in shown for name in ("type", "message", "phase") if error.get(name)
+        )
+    if events := seen.evidence.get("events"):
+        shown = reader.part("events").locator("li").all_text_contents()
+        assert len(shown) == len(events)
+        assert all(event["event"] in line for event, line in zip(events, shown, strict=True))
+    for name, value in seen.evidence.items():
+        assert reader.part(name).count() == (value is not None), f"evidence {name} has its place"
+
+
+def _expect_at_rest(reader: Reader, at_rest: dict[str, Any]) -> None:
+    shown = reader.part("at_rest").text_content()
+    assert printable(at_rest["place"]) in shown
+    assert f"{at_rest['size']:,} bytes" in shown
+    if at_rest.get("hex"):
+        lines = reader.part("at_rest").locator("pre.hex").text_content().splitlines()
+        assert "".join(line[6:53].replace(" ", "") for line in lines) == at_rest["hex"]
+        assert [line[:4] for line in lines] == [f"{16 * n:04x}" for n in range(len(lines))]
+
+
+def test_every_square_says_what_the_log_says(reader: Reader, log: RunLog) -> None:
+    squares = _squares(log)
+    assert reader.page.locator("#grid .square, #questions .square").count() == len(squares)
+    for cells in squares.values():
+        found = Counter(seen.outcome for seen in cells)
+        square = reader.square(cells[0])
+        assert _told(square.inner_text()) == found
+        assert square.get_attribute("data-outcome") == worst(found)
+        assert square.inner_text().startswith(OUTCOMES[worst(found)].glyph), "a sign, not colour alone"
+
+
+def test_a_reader_walks_from_the_grid_to_the_evidence(reader: Reader, log: RunLog) -> None:
+    squares = _squares(log)
+    for seen in _one_of_each_verdict(log):
+        reader.square(seen).click()
+        _show_all(reader)
+        listed = reader.page.locator("#cells button.cell").evaluate_all(
+            "all => all.map(b => b.dataset.cellId)"
+        )
+        assert Counter(listed) == Counter(printable(one.cell_id) for one in squares[_square_of(seen)])
+        button = reader.page.locator(f"#cells button[data-cell-id={_css(seen.cell_id)}]").first
+        assert button.get_attribute("data-verdict") == seen.verdict
+        assert button.inner_text().startswith(VERDICTS[seen.verdict].glyph)
+        button.click()
+        _expect_evidence(reader, seen)
+        reader.close()
+
+
+def test_deviations_come_first_then_what_the_serializer_changed(reader: Reader, log: RunLog) -> None:
+    most = max(_squares(log).values(), key=lambda cells: len({(one.outcome, one.verdict) for one in cells}))
+    reader.square(most[0]).click()
+    _show_all(reader)
+    order = {Outcome.FAILED: 0, Outcome.EXPECTED: 1, Outcome.SKIPPED: 4}
+    ranks = [
+        order.get(Outcome(button["outcome"]), 3 if button["verdict"] == Verdict.EXACT else 2)
+        for button in reader.page.locator("#cells button.cell").evaluate_all(
+            "all => all.map(b => ({...b.dataset}))"
+        )
+    ]
+    assert ranks == sorted(ranks)
+    assert len(ranks) == len(most)
+
+
+def test_previous_next_and_back_walk_the_list(reader: Reader, log: RunLog) -> None:
+    reader.square(max(_squares(log).values(), key=len)[0]).click()
+    _show_all(reader)
+    ids = reader.page.locator("#cells button.cell").evaluate_all("all => all.map(b => b.dataset.cellId)")
+    reader.page.locator("#cells button.cell").first.click()
+    reader.page.locator("#next").click()
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == ids[1]
+    reader.page.locator("#previous").click()
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == ids[0]
+    assert reader.page.locator("#previous").is_disabled()
+    reader.page.locator("#back").click()
+    first = reader.page.locator("#cells button.cell").first
+    assert first.evaluate("button => button === document.activeElement"), "where the reader left the list"
+    reader.page.locator("#close").click()
+    playwright.expect(reader.page.locator("#drawer")).to_be_hidden()
+
+
+def test_the_repro_command_is_copied(reader: Reader, log: RunLog) -> None:
+    seen = log.observations[-1]
+    reader.open("#cell=" + quote(seen.cell_id, safe=""))
+    reader.page.locator("#copy").click()
+    playwright.expect(reader.page.locator("#copy")).to_have_text("\u2713 Copied")
+    playwright.expect(reader.page.locator("#announce")).to_have_text("Copied to the clipboard")
+    assert reader.page.evaluate("navigator.clipboard.readText()") == seen.repro
+
+
+def test_the_repro_command_is_copied_where_the_clipboard_api_is_denied(reader: Reader, log: RunLog) -> None:
+    seen = log.observations[0]
+    reader.open("#cell=" + quote(seen.cell_id, safe=""))
+    reader.page.evaluate(
+        "() => { navigator.clipboard.writeText = async () => { throw new Error('denied'); }; }"
+    )
+    reader.page.locator("#copy").click()
+    playwright.expect(reader.page.locator("#copy")).to_have_text("\u2713 Copied")
+    assert reader.page.evaluate("navigator.clipboard.readText()") == seen.repro
+
+
+def test_where_nothing_can_be_copied_the_command_is_selected(reader: Reader, log: RunLog) -> None:
+    seen = log.observations[0]
+    reader.open("#cell=" + quote(seen.cell_id, safe=""))
+    reader.page.evaluate(
+        "() => { navigator.clipboard.writeText = async () => { throw new Error('denied'); };"
+        " document.execCommand = () => false; }"
+    )
+    reader.page.locator("#copy").click()
+    playwright.expect(reader.page.locator("#copy")).to_have_text("Selected: press Ctrl+C")
+    assert reader.page.evaluate("getSelection().toString()") == seen.repro
+
+
+def test_a_link_opens_its_cell_and_an_opened_cell_is_linked(reader: Reader, log: RunLog) -> None:
+    for seen in (log.observations[0], log.observations[-1]):
+        reader.open("#cell=" + quote(seen.cell_id, safe=""))
+        _expect_evidence(reader, seen)
+        assert reader.page.evaluate("decodeURIComponent(location.hash)") == f"#cell={seen.cell_id}"
+    reader.page.keyboard.press("Escape")
+    playwright.expect(reader.page.locator("#drawer")).to_be_hidden()
+    assert reader.page.evaluate("location.hash") == ""
+
+
+def test_a_link_to_no_cell_says_so(reader: Reader) -> None:
+    reader.open("#cell=test_nothing%5Bnowhere%5D")
+    playwright.expect(reader.page.locator("#drawer")).to_contain_text("no cell test_nothing[nowhere]")
+
+
+def test_everything_is_reached_by_keyboard(reader: Reader, log: RunLog) -> None:
+    seen = next(one for one in log.observations if in_matrix(one))
+    reader.square(seen).focus()
+    reader.page.keyboard.press("Enter")
+    first = reader.page.locator("#cells button.cell").first
+    for _ in range(12):
+        reader.page.keyboard.press("Tab")
+        if first.evaluate("button => button === document.activeElement"):
+            break
+    assert first.evaluate("button => getComputedStyle(button).outlineStyle") != "none", "the focus is seen"
+    wanted = first.get_attribute("data-cell-id")
+    reader.page.keyboard.press("Enter")
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == wanted
+    reader.page.keyboard.press("Escape")
+    assert reader.square(seen).evaluate("button => button === document.activeElement"), "focus comes back"
+
+
+def test_the_values_view_shows_the_verdict_of_every_store(reader: Reader, log: RunLog) -> None:
+    cells: dict[tuple[str, str, str], list[ObservationRecord]] = {}
+    for seen in log.observations:
+        if "value" in seen.cell and seen.cell["compression"] == "uncompressed":
+            place = (seen.cell["value"], seen.cell["backend"], seen.cell["serializer"])
+            cells.setdefault(place, []).append(seen)
+    if not cells:
+        pytest.skip("the run log has no value at rest uncompressed")
+    reader.page.locator("table.values").wait_for()
+    shown = {
+        (button["value"], button["backend"], button["serializer"]): button
+        for button in reader.page.locator("table.values button").evaluate_all(
+            "all => all.map(b => ({...b.dataset, text: b.textContent}))"
+        )
+    }
+    assert shown.keys() == {tuple(map(printable, place)) for place in cells}
+    for place, found in cells.items():
+        button = shown[printable(place[0]), printable(place[1]), printable(place[2])]
+        outcome = worst(Counter(one.outcome for one in found))
+        assert button["outcome"] == outcome
+        assert button["verdict"] in {one.verdict for one in found if one.outcome is outcome}
+        assert button["text"] == VERDICTS[Verdict(button["verdict"])].glyph
+
+
+def test_the_values_view_narrows_to_where_stores_differ(reader: Reader, log: RunLog) -> None:
+    seen: dict[tuple[str, str], dict[str, ObservationRecord]] = {}
+    for one in log.observations:
+        ran = one.verdict is not Verdict.NOT_RUN
+        if ran and "value" in one.cell and one.cell["compression"] == "uncompressed":
+            row = seen.setdefault((one.cell["value"], one.cell["serializer"]), {})
+            if one.cell["backend"] in row:
+                pytest.skip("several scenarios ask the same value in this log")
+            row[one.cell["backend"]] = one
+    differing = {
+        value
+        for (value, _), row in seen.items()
+        if len({(one.verdict, one.outcome) for one in row.values()}) > 1
+    }
+    reader.page.locator("#only-differing").check()
+    rows = reader.page.locator("table.values tbody tr")
+    assert rows.count() == len(differing)
+    for value in differing:
+        assert reader.page.locator(f"table.values button[data-value={_css(value)}]").count() > 0
+
+
+def test_a_value_opens_its_evidence(reader: Reader, log: RunLog) -> None:
+    seen = next(
+        (o for o in log.observations if "value" in o.cell and o.cell["compression"] == "uncompressed"), None
+    )
+    if seen is None:
+        pytest.skip("the run log has no value at rest uncompressed")
+    where = "".join(f"[data-{name}={_css(seen.cell[name])}]" for name in ("value", "backend", "serializer"))
+    reader.page.locator(f"table.values button{where}").click()
+    playwright.expect(reader.page.locator("#drawer")).to_be_visible()
+    if reader.page.locator("#cells").count():
+        reader.page.locator(f"#cells button[data-cell-id={_css(seen.cell_id)}]").click()
+    _expect_evidence(reader, seen)
+
+
+def test_failures_deviations_and_reasons_list_their_cells(reader: Reader, log: RunLog) -> None:
+    for button in reader.page.locator("#known button, #not-run button.square").all():
+        wanted = button.get_attribute("data-expectation")
+        reason = button.get_attribute("data-reason")
+        cells = {
+            printable(seen.cell_id)
+            for seen in log.observations
+            if (wanted and printable(seen.expectation or "") == wanted)
+            or (
+                reason and seen.outcome is Outcome.SKIPPED and printable(seen.detail or seen.reason) == reason
+            )
+        }
+        button.evaluate("button => button.click()")
+        _show_all(reader)
+        listed = reader.page.locator("#cells button.cell").evaluate_all(
+            "all => all.map(b => b.dataset.cellId)"
+        )
+        assert set(listed) == cells
+        reader.close()
+    counted = 0
+    for button in reader.page.locator("#failures li button").all():
+        button.evaluate("button => button.click()")
+        opened = reader.page.locator("#cells button.cell, #evidence")
+        assert set(opened.evaluate_all("all => all.map(b => b.dataset.outcome)")) == {"failed"}
+        counted += opened.count()
+        reader.close()
+    if reader.page.locator("#failures p button").count() == 0:
+        assert counted == log.counts[Outcome.FAILED]
+
+
+def test_a_narrow_screen_shows_the_same_without_scrolling_sideways(reader: Reader, log: RunLog) -> None:
+    reader.page.set_viewport_size({"width": 380, "height": 800})
+    reader.open("#cell=" + quote(log.observations[0].cell_id, safe=""))
+    reader.page.locator("#evidence").wait_for()
+    for element in ("html", "#drawer-body"):
+        wide, seen = reader.page.locator(element).evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert wide <= seen, element
+
+
+def test_thirty_thousand_cells_open_without_waiting(browser: Any, tmp_path: Path) -> None:
+    big = read(sample_log.write(tmp_path / "big.jsonl", cells=30_000))
+    path = write_html(big, tmp_path / "big.html")
+    context = browser.new_context(reduced_motion="reduce")
+    reader = Reader(context.new_page(), path.as_uri())
+    reader.open()
+    seconds = reader.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
+    reader.page.locator("table.values").wait_for()
+    cells = max(_squares(big).values(), key=len)
+    reader.square(cells[0]).click()
+    listed = reader.page.locator("#cells button.cell")
+    assert listed.count() < len(cells), "a long list is shown in parts"
+    _show_all(reader)
+    assert listed.count() == len(cells)
+    assert reader.complaints == []
+    context.close()
+    assert path.stat().st_size < 15e6
+    assert seconds < 10, "a bound against hanging; the measured time is far below"
