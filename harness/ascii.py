@@ -18,6 +18,7 @@ lies too deep is ``<deeper>``; what cannot be looked into is ``<module.Type>``. 
 equal values have equal forms in every process.
 """
 
+# ruff: noqa: ARG001, ARG005 - the functions of a table share one signature, and few need all of it
 from __future__ import annotations
 
 import array
@@ -60,15 +61,16 @@ def escape(text: object, limit: int = 2000, *, newlines: bool = False) -> str:
     ``newlines`` keeps line feeds as they are. What is not text is shown by its own ``str``, or by
     `describe` where that raises.
     """
-    if not isinstance(text, str):
+    # issubclass of the real type: isinstance asks the object, which may be hostile.
+    if not issubclass(type(text), str):
         try:
             text = str(text)
         except Exception:  # noqa: BLE001 - a hostile __str__ may raise anything
             text = describe(text, limit)
     # The exact str: a subclass may lie about its length and its parts.
-    text = str.__str__(text)
-    whole = len(text)
-    shown = _escaped(text[: max(limit, 0)], newlines)
+    exact = str.__str__(text)
+    whole = len(exact)
+    shown = _escaped(exact[: max(limit, 0)], newlines)
     if whole <= limit and len(shown) <= limit:
         return shown
     mark = f"...<{whole} chars>"
@@ -89,9 +91,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 # Up to the last @ before a blank, quote or bracket: a password may hold an unquoted slash or @. Digits up
-# to a slash are a port, not a password.
+# to a slash are a port, not a password. Every repetition is bounded: a long run of letters must not cost its
+# square.
 _URL_PASSWORD = re.compile(
-    r"""([a-z][a-z0-9+.\-]*://[^\s:/?#@'"<>]*:)(?!\d{1,5}(?:[/?#;,\s'"]|$))[^\s'"<>;]*@""", re.IGNORECASE
+    r"""([a-z][a-z0-9+.\-]{0,40}://[^\s:/?#@'"<>]{0,200}:)(?!\d{1,5}(?:[/?#;,\s'"]|$))[^\s'"<>;]{0,1000}@""",
+    re.IGNORECASE,
 )
 _QUERY_PASSWORD = re.compile(
     r"""([?&;](?:password|passwd|pwd|secret|token|api_?key|secret_?access_?key)=)[^&;\s'"<>]+""",

@@ -81,9 +81,9 @@ class Session:
     """Told what a cell is about to wait for, and how many seconds that may take."""
     submitted: list[str] = field(default_factory=list)
 
-    @cached_property
-    def backend(self) -> Any:
-        return self.setup.backend()
+    def __post_init__(self) -> None:
+        # first of all: loading a backend file makes the modules beside it importable
+        self.backend: Any = self.setup.backend()
 
     @cached_property
     def publisher(self) -> celery.Celery:

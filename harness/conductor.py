@@ -92,6 +92,7 @@ class ClientProcess:
             self._connection = self._listener.accept()
         except TimeoutError:
             return not runs(self.pid)
+        self._listener.close()  # one client only
         return True
 
     def run(self, request: Message) -> Iterator[Message]:
@@ -122,9 +123,10 @@ class ClientProcess:
         """End the process; with `stacks`, return where it was."""
         dump = self.folder / "stacks.txt"
         self._asker.ask("kill", pid=self.pid, stacks=str(dump) if stacks else "")
-        self._listener.close()
         if self._connection:
             self._connection.close()
+        else:
+            self._listener.close()
         return dump.read_text(errors="backslashreplace") if stacks and dump.exists() else ""
 
     def log_tail(self) -> str:

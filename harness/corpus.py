@@ -351,7 +351,7 @@ _INDIA = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 _ODD_OFFSET = datetime.timezone(datetime.timedelta(hours=1, minutes=23, seconds=45))
 
 _ONE_MIB = "one MiB and more: serializing, storing and reading it takes a moment in every store"
-_SIXTEEN_MIB = "16 MiB: yaml in pure Python alone takes more than half a minute"
+_SIXTEEN_MIB = "16 MiB: yaml, in pure Python, takes ten seconds and more to write and read it"
 
 # Factors for deadlines; yaml, written and read in pure Python, sets them.
 _PATIENT = 3.0

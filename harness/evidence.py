@@ -23,7 +23,7 @@ def line(text: str) -> str:
 
 def text(block: str) -> str:
     """A bounded ASCII block, without credentials."""
-    return escape(redact(block), TEXT)
+    return escape(redact(block), TEXT, newlines=True)
 
 
 def shown(value: object) -> str:

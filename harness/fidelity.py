@@ -430,7 +430,8 @@ def _same_decimal(sent: Any, received: Any) -> bool:
 def _is_nan(number: Any) -> bool:
     if isinstance(number, decimal.Decimal):
         return number.is_nan()  # comparing a signalling one raises
-    return bool(number != number)  # noqa: PLR0124 - the one test that numbers of every type answer
+    # The one test that numbers of every type answer.
+    return bool(number != number)
 
 
 def _look_path(pair: _Pair) -> _Found:

@@ -311,6 +311,9 @@ def _observe(
     received = case.received
     case.evidence["events"] = evidence.events(received.trace, case.submitted_at)
     log = case.watch.log(received.task_id)
+    if not log and received.trace.write_error:
+        # Celery logs what escapes a task's trace without the task's id
+        log = case.watch.log(received.trace.write_error["message"])
     if log:
         case.evidence["worker_log"] = [evidence.line(text) for text in log]
     if received.error is not None and "error" not in case.evidence:

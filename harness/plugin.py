@@ -44,7 +44,7 @@ class State:
         self.controller: Controller | None = None
         self.observer: Observer | None = None
         self.progress = Progress(config)
-        self.has_cells = False
+        self.broken = ""
         self.records: dict[str, list[dict[str, Any]]] = {}
 
     @property
@@ -191,7 +191,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     cells = [item for item in session.items if isinstance(item, CellItem)]
     state = session.config.stash[STATE]
-    state.has_cells = bool(cells)
+    state.progress.begin(cells=bool(cells))
     if not cells or session.config.option.collectonly or not state.observes:
         return
     try:
@@ -202,7 +202,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         )
         state.observer.plan([item.asked for item in cells])
     except (RoundtripError, RunLogError) as error:
-        raise pytest.UsageError(str(error)) from None
+        if not state.is_xdist_worker:
+            raise pytest.UsageError(str(error)) from None
+        # xdist takes an error at this point for a crash: let the cells say it
+        state.broken = str(error)
+        if state.observer is not None:
+            state.observer.give_up(state.broken)
 
 
 class CellItem(pytest.Item):
@@ -221,7 +226,8 @@ class CellItem(pytest.Item):
     def runtest(self) -> None:
         state = self.config.stash[STATE]
         observer = state.observer
-        assert observer is not None
+        if observer is None:
+            raise CellFailed(state.broken)
         seen = observer.observe(self.asked)
         found = state.expectations.of(self.cell, observer.products)
         expected = (found.id, found.verdict, found.blame) if found else None
@@ -271,7 +277,9 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
         return None
     if report.when != "call" and report.passed:
         return "", "", ""
-    return ("xfailed" if hasattr(report, "wasxfail") else report.outcome), "", ""
+    if hasattr(report, "wasxfail"):
+        return "xfailed", "", "XFAIL"
+    return report.outcome, "", report.outcome.upper()
 
 
 class RecordTaker:

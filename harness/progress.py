@@ -34,6 +34,11 @@ class Progress:
         self._finished = False
         self._closing: list[str] = []
 
+    def begin(self, cells: bool) -> None:
+        """Silence pytest's line per file, where lines per configuration take its place."""
+        if cells and not self._quiet():
+            self._terminal.showfspath = False
+
     def show(self, record: dict[str, Any]) -> None:
         """Take in a record that was just written to the run log."""
         cell = record["cell"]

@@ -220,6 +220,10 @@ class Observer:
             self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
             self.conductor.warm_up(first.configuration.backend, self._client_environment(first))
 
+    def give_up(self, reason: str) -> None:
+        """Make every cell that is still asked for ``indeterminate``."""
+        self._broken = reason
+
     def observe(self, asked: Asked) -> Observation:
         """The observation of one cell; the first of a configuration submits them all."""
         configuration = asked.cell.configuration

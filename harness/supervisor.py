@@ -12,6 +12,7 @@ output, a JSON line each, for the run log.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -228,7 +229,7 @@ class Supervisor:
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
         self.keep = False
-        self._ending = threading.Lock()
+        self._client_numbers = itertools.count(1)
         self._spawning = threading.Lock()
         self._ended = False
 
@@ -298,8 +299,7 @@ class Supervisor:
         return answers
 
     def _client(self, request: Message) -> Message:
-        number = sum(child.kind.startswith("client") for child in self.children.values())
-        folder = self.folder / "clients" / str(number)
+        folder = self.folder / "clients" / f"c{next(self._client_numbers)}"
         folder.mkdir(parents=True)
         command = [sys.executable, "-m", "harness.client", request["socket"], str(folder)]
         child = self.spawn("client " + request["name"], command, folder / "client.log", request["environment"])

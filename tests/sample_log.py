@@ -21,6 +21,8 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 """Text that ends a script element and runs its own, where it is not escaped."""
 NULS = "before\x00after \x1b[31mred\x1b[0m \u202egnirts"
 """Characters that act on a terminal or a page."""
+DRIVER = "pip install 'celery-roundtrip[cassandra]'"
+"""The command that a cell which did not run names."""
 LONG = "long" * 2500
 """One line of 10,000 characters."""
 
@@ -311,6 +313,12 @@ def _lifetime(backend: str, case: str) -> dict[str, Any]:
 
 def _argument(backend: str) -> dict[str, Any]:
     cell, axes = _point(backend), ["backend"]
+    if backend == "redis":
+        return _observation(
+            "test_unserializable_argument", cell, axes, Verdict.EXACT, Outcome.FAILED, holds=True,
+            detail="the caller sees the error", expectation="redis-argument",
+            reason="stale expectation redis-argument says hung, but the promise held",
+        )  # fmt: skip
     return _observation("test_unserializable_argument", cell, axes, Verdict.EXACT, Outcome.PASSED)
 
 
@@ -321,7 +329,7 @@ def _absent(serializer: str) -> dict[str, Any]:
     return _observation(
         "test_round_trip", cell, axes, Verdict.NOT_RUN, Outcome.SKIPPED,
         detail="the driver is not installed" if named else "service cassandra: no image and no local form",
-        reason="not run", evidence={"remedy": "pip install 'celery-roundtrip[cassandra]'"} if named else {},
+        reason="not run", evidence={"facts": {"remedy": DRIVER}} if named else {},
     )  # fmt: skip
 
 

@@ -17,7 +17,9 @@ from harness.verdict import Verdict
 
 ROOT = Path(corpus.__file__).resolve().parents[1]
 
-QUESTIONS = set("none int float str bytes seq dict time num id class hook graph impossible size".split())
+QUESTIONS = set(
+    re.findall(r"\w+", "none int float str bytes seq dict time num id class hook graph impossible size")
+)
 
 ORDINARY = [each for each in corpus.VALUES if not each.slow]
 POSSIBLE = [each for each in ORDINARY if each.question != "v-impossible"]
@@ -95,7 +97,10 @@ def test_values_are_the_same_in_every_process():
 
 
 def test_importing_the_corpus_imports_nothing_but_the_standard_library():
-    script = "import harness.corpus, sys; print([n for n in ('kombu', 'celery', 'yaml', 'msgpack') if n in sys.modules])"
+    script = (
+        "import harness.corpus, sys\n"
+        "print([name for name in ('kombu', 'celery', 'yaml', 'msgpack') if name in sys.modules])"
+    )
     found = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

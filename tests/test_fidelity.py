@@ -41,7 +41,9 @@ LEAVES = (
     | st.uuids()
     | st.sampled_from([*corpus.Shade, *corpus.Level, *corpus.Season])
 )
-KEYS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.tuples(st.integers(), st.text())
+KEYS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.tuples(st.integers(), st.text())
+)
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (
@@ -209,6 +211,7 @@ def caused(error, cause):
         (NOON.replace(tzinfo=BERLIN), NOON.replace(tzinfo=BERLIN).astimezone(UTC), ALTERED),
         (NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=zoneinfo.ZoneInfo("UTC")), COERCED),
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(2, "CEST")), COERCED),
+        (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(3)), ALTERED),
         (NOON.replace(fold=1), NOON, ALTERED),
         (NOON, NOON.date(), ALTERED),
         (NOON, str(NOON), ALTERED),
@@ -336,7 +339,14 @@ def nested(depth, wrap, bottom):
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda x: [x], lambda x: (x,), lambda x: {"in": x}, lambda x: frozenset([x]), lambda x: corpus.Plain(a=x)]
+    "wrap",
+    [
+        lambda x: [x],
+        lambda x: (x,),
+        lambda x: {"in": x},
+        lambda x: frozenset([x]),
+        lambda x: corpus.Plain(a=x),
+    ],
 )
 def test_depth_does_not_overflow(wrap):
     assert compare(nested(1000, wrap, 1), nested(1000, wrap, 1)).verdict is EXACT

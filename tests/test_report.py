@@ -228,6 +228,20 @@ def test_a_footer_that_counts_otherwise_is_reported(tmp_path: Path) -> None:
     assert "The log contradicts itself: its footer counts 3 passed" in render_html(read(path))
 
 
+def test_an_expectation_that_went_stale_says_so_and_not_what_the_cell_says(log: RunLog) -> None:
+    stale = [found for found in model.build(log).failures if found.scenario == "test_unserializable_argument"]
+    assert [found.said for found in stale] == [
+        "stale expectation redis-argument says hung, but the promise held"
+    ]
+
+
+def test_failures_that_share_value_verdict_and_blame_stand_together(log: RunLog) -> None:
+    failures = model.build(log).failures
+    assert sum(found.cells for found in failures) == log.counts[Outcome.FAILED]
+    codec = next(found for found in failures if found.blame is Blame.COMPRESSION)
+    assert (codec.point, codec.backends) == ("complex", list(sample_log.BACKENDS))
+
+
 def test_stand_ins_and_what_really_answered_are_shown(page: str) -> None:
     assert "Stand-in images served memcached" in page
     assert "Valkey 8.1.0" in page
@@ -239,7 +253,7 @@ def test_what_did_not_run_says_why_and_what_makes_it_run(log: RunLog, page: str)
     for seen in log.observations:
         if seen.outcome is Outcome.SKIPPED:
             assert seen.detail in section
-    assert "pip install 'celery-roundtrip[cassandra]'" in section, "from the cell's evidence"
+    assert sample_log.DRIVER in section, "from the cell's evidence"
     groups = {group.reason: group for group in model.build(log).not_run}
     assert groups["service cassandra: no image and no local form"].remedies == ["docker pull cassandra:5.0"]
     assert sum(group.cells for group in groups.values()) == log.counts[Outcome.SKIPPED]

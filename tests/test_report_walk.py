@@ -99,17 +99,26 @@ def report(log: RunLog, tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_html(log, tmp_path_factory.mktemp("walk") / "report.html").as_uri()
 
 
-@pytest.fixture
-def reader(browser: Any, report: str) -> Iterator[Reader]:
-    """A reader; afterwards the page must have complained of nothing and asked for nothing but itself."""
+@pytest.fixture(scope="module")
+def window(browser: Any, report: str) -> Iterator[Reader]:
+    """One browser window for all walks: each opens the report anew."""
     context = browser.new_context(reduced_motion="reduce")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reader = Reader(context.new_page(), report)
-    reader.open()
-    yield reader
+    yield Reader(context.new_page(), report)
     context.close()
-    assert reader.complaints == []
-    assert {address.partition("#")[0] for address in reader.requests} <= {report, "about:blank", "data:,"}
+
+
+@pytest.fixture
+def reader(window: Reader) -> Iterator[Reader]:
+    """A reader; afterwards the page must have complained of nothing and asked for nothing but itself."""
+    window.complaints.clear()
+    window.requests.clear()
+    window.page.set_viewport_size({"width": 1280, "height": 800})
+    window.open()
+    yield window
+    assert window.complaints == []
+    asked = {address.partition("#")[0] for address in window.requests}
+    assert asked <= {window.address, "about:blank", "data:,"}
 
 
 def _css(text: str) -> str:
@@ -188,6 +197,10 @@ def _expect_evidence(reader: Reader, seen: ObservationRecord) -> None:
         shown = reader.part("events").locator("li").all_text_contents()
         assert len(shown) == len(events)
         assert all(event["event"] in line for event, line in zip(events, shown, strict=True))
+    if lines := seen.evidence.get("worker_log"):
+        assert reader.part("worker_log").locator("pre").text_content() == printable("\n".join(lines))
+    if remedy := (seen.evidence.get("facts") or {}).get("remedy"):
+        assert reader.part("remedy").locator("code").text_content() == printable(remedy)
     for name, value in seen.evidence.items():
         assert reader.part(name).count() == (value is not None), f"evidence {name} has its place"
 

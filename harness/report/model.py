@@ -129,16 +129,16 @@ class QuestionRow:
 
 @dataclass(frozen=True)
 class Failure:
-    """Failed cells that differ in serializer, compression, broker or pool only: most likely one cause."""
+    """Failed cells of one scenario that share value or case, verdict and blame: most likely one cause."""
 
     scenario: str
-    backend: str
     point: str
     """The value or the case; empty where the scenario has neither."""
     verdict: Verdict
     blame: Blame | None
+    backends: list[str]
     cells: int
-    reason: str
+    said: str
     """What the first of them says."""
 
 
@@ -328,12 +328,22 @@ def _questions(observations: Iterable[ObservationRecord], backends: list[str]) -
 
 
 def _failures(observations: Iterable[ObservationRecord]) -> list[Failure]:
-    alike: dict[tuple[str, str, str, Verdict, Blame | None], list[ObservationRecord]] = defaultdict(list)
+    alike: dict[tuple[str, str, Verdict, Blame | None], list[ObservationRecord]] = defaultdict(list)
     for seen in observations:
         if seen.outcome is Outcome.FAILED:
             point = seen.cell.get("value", seen.cell.get("case", ""))
-            alike[seen.scenario, seen.cell.get("backend", ""), point, seen.verdict, seen.blame].append(seen)
-    return [Failure(*key, len(found), found[0].reason or found[0].detail) for key, found in alike.items()]
+            alike[seen.scenario, point, seen.verdict, seen.blame].append(seen)
+    failures = []
+    for (scenario, point, verdict, blame), found in alike.items():
+        backends = sorted({seen.cell.get("backend", "") for seen in found})
+        failures.append(Failure(scenario, point, verdict, blame, backends, len(found), said(found[0])))
+    return failures
+
+
+def said(seen: ObservationRecord) -> str:
+    """What a cell says for itself, in a list: its detail, or that its expectation has gone stale."""
+    stale = seen.expectation and seen.outcome is Outcome.FAILED
+    return seen.reason if stale else seen.detail or seen.reason
 
 
 def _known(observations: Iterable[ObservationRecord]) -> list[Known]:
@@ -376,7 +386,8 @@ def _not_run(log: RunLog) -> list[NotRun]:
 def remedy(seen: ObservationRecord, services: Iterable[Service]) -> str | None:
     """The command that would make a cell run: what its evidence says, else what a missing service that its
     reason names says; None where the log knows none."""
-    told = seen.evidence.get("remedy")
+    facts = seen.evidence.get("facts")
+    told = facts.get("remedy") if isinstance(facts, dict) else None
     if isinstance(told, str) and told:
         return told
     words = set(re.findall(r"[\w-]+", f"{seen.detail} {seen.reason}"))

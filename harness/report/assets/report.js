@@ -98,6 +98,10 @@
     ["Not run", "Was not asked."],
   ];
 
+  const said = (i) => {
+    const stale = get("expectation", i) !== null && get("outcome", i) === "failed";
+    return stale ? get("reason", i) : get("detail", i) || get("reason", i);
+  };
   const cellButton = (i, name) =>
     h(
       "button",
@@ -109,7 +113,7 @@
       h("span", { class: "name" }, name),
       h("span", { class: "what" }, get("verdict", i), get("blame", i) && `, blame ${get("blame", i)}`,
         h("span", { class: "outcome" }, ` \u00b7 ${WORDS[get("outcome", i)]}`)),
-      h("span", { class: "detail" }, get("reason", i) || get("detail", i)),
+      h("span", { class: "detail" }, said(i)),
     );
 
   const nameIn = (cells) => {
@@ -287,8 +291,9 @@
     const reason = get("reason", i);
     const detail = get("detail", i);
     const parts = [
-      given("remedy", (v) => part("remedy", "The command that makes it run", typeof v === "string" ? copyBox(v) : generic(v))),
-      given("difference", (v) => difference(v, oracle !== null && !(D.flags[i] & 2))),
+      isObject(found.facts) && typeof found.facts.remedy === "string" && found.facts.remedy
+        && part("remedy", "The command that makes it run", copyBox(found.facts.remedy)),
+      given("difference", (v) => difference(v, oracle !== null && !(D.flags[i] & 2) && oracle !== found.received)),
       given("sent", (v) => part("sent", "Sent", text(v))),
       oracle === null ? null : part("oracle", "Oracle: what serializer and codec alone return", text(oracle)),
       given("received", (v) => part("received", "Received", text(v))),
@@ -317,7 +322,7 @@
         blame && h("span", { class: "chip", title: D.blames[blame] }, `blame: ${blame}`),
         h("span", { class: "quiet" }, (D.verdicts[verdict] || ["", ""])[1])),
       detail && h("p", { class: "said" }, detail),
-      reason && reason !== detail && h("p", { class: "quiet" }, reason),
+      reason && (!detail || !reason.endsWith(detail) || said(i) === reason) && reason !== detail && h("p", { class: "quiet" }, reason),
       h("ul", { class: "points", "aria-label": "The cell" }, AXES.map((axis) => {
         const point = get(axis, i);
         return point === null ? null : h("li", { class: declared.includes(axis) ? null : "default", title: declared.includes(axis) ? null : "not varied by this scenario: its default" },
@@ -466,14 +471,14 @@
       const cells = where((i) => same("outcome", i, outcome));
       openList({ title: WORDS[outcome], lede: `${many(cells)}.`, cells });
     },
-    failure: ({ scenario, backend, point, verdict, blame }) => {
-      const shared = { scenario, backend, verdict, blame };
+    failure: ({ scenario, point, verdict, blame }) => {
+      const shared = { scenario, verdict, blame };
       const cells = where((i) => get("outcome", i) === "failed" && printable(get("value", i) ?? get("case", i) ?? "") === point
         && Object.entries(shared).every(([name, wanted]) => same(name, i, wanted)));
       if (cells.length === 1) {
         list = null;
         openCell(cells[0]);
-      } else openList({ title: [backend, point].filter(Boolean).join(" \u00b7 "), lede: `${scenario}: ${many(cells)}, ${verdict}.`, cells });
+      } else openList({ title: point || scenario, lede: `${scenario}: ${many(cells)}, ${verdict}${blame && `, blame ${blame}`}.`, cells });
     },
     reason: ({ reason }) => {
       const cells = where((i) => get("outcome", i) === "skipped" && printable(get("detail", i) || get("reason", i) || "no reason was recorded") === reason);

@@ -1,0 +1,124 @@
+"""A Celery result backend that is wrong in one way, named by a setting: a file store otherwise honest.
+
+Imported by workers and clients only, through ``result_backend``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import signal
+import threading
+import time
+
+from celery import states
+from celery.backends.filesystem import FilesystemBackend
+from kombu.compression import compress
+from kombu.exceptions import EncodeError
+from kombu.serialization import dumps, loads
+
+LONG = 64
+EVERY = 4
+LATE_FACTOR = 1.4
+VICTIM = "hello world"
+"""The value (`str_ascii`) on which the flaws strike that must strike only once."""
+
+
+def _deep(value, change):
+    changed = change(value)
+    if isinstance(changed, dict):
+        return {_deep(key, change): _deep(item, change) for key, item in changed.items()}
+    if isinstance(changed, list | tuple) and type(changed) in (list, tuple):
+        return type(changed)(_deep(item, change) for item in changed)
+    return changed
+
+
+RETYPING = {
+    "truncates": lambda v: v[:LONG] if isinstance(v, str) else v,
+    "stringifies": lambda v: {str(k): i for k, i in v.items()} if type(v) is dict else v,
+    "drops-zone": lambda v: v.replace(tzinfo=None) if hasattr(v, "tzinfo") else v,
+    "drops-microseconds": lambda v: v.replace(microsecond=0) if hasattr(v, "microsecond") else v,
+    "tuples-to-lists": lambda v: list(v) if type(v) is tuple else v,
+}
+
+
+class FlawedBackend(FilesystemBackend):
+    """`flaw` and `deadline` come from ``result_backend_transport_options``."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        options = self.app.conf.result_backend_transport_options
+        self.flaw = options["flaw"]
+        self.deadline = options["deadline"]
+        self._written = itertools.count(1)
+        self._previous = None
+        if self.flaw == "ignores-compression":
+            self.compression = None
+
+    def encode_result(self, result, state):
+        result = super().encode_result(result, state)
+        if state != states.SUCCESS:
+            return result
+        if self.flaw in RETYPING:
+            return _deep(result, RETYPING[self.flaw])
+        if self.flaw == "swaps":
+            result, self._previous = self._previous, result
+        return result
+
+    def encode(self, data):
+        if self.flaw == "other-serializer":
+            return dumps(data, serializer="yaml")[2]
+        try:
+            payload = super().encode(data)
+        except EncodeError:
+            if self.flaw != "keeps-refused":
+                raise
+            return pickle.dumps(data)
+        if self.flaw == "compresses-anyway":
+            return compress(payload, "zlib")[0]
+        return payload
+
+    def decode(self, payload):
+        if self.flaw == "other-serializer":
+            return loads(payload, "application/x-yaml", "utf-8", force=True)
+        if self.flaw == "keeps-refused" and payload[:1] == b"\x80":
+            return pickle.loads(payload)
+        if self.flaw == "compresses-anyway":
+            import zlib
+
+            payload = zlib.decompress(payload)
+        return super().decode(payload)
+
+    def _set_with_state(self, key, value, state):
+        self._strike(value, state)
+        if self.flaw == "loses" and next(self._written) % EVERY == 0:
+            return None
+        if self.flaw == "older-state" and os.path.exists(self._filename(key)):
+            return None
+        return super()._set_with_state(key, value, state)
+
+    def _strike(self, value, state):
+        victim = state == states.SUCCESS and VICTIM.encode() in (
+            value.encode() if isinstance(value, str) else value
+        )
+        if self.flaw == "raises-every-write" or (self.flaw == "raises-on-write" and state == states.SUCCESS):
+            raise OSError(28, "No space left on device")
+        if self.flaw == "hangs-write" and victim:
+            threading.Event().wait()
+        if self.flaw == "kills-child" and victim:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.flaw == "kills-worker" and victim:
+            os.kill(os.getppid(), signal.SIGKILL)
+            threading.Event().wait()
+
+    def get(self, key):
+        name = self._filename(key)
+        if key.startswith(self.task_keyprefix) and os.path.exists(name):
+            if self.flaw == "late" and time.time() - os.stat(name).st_mtime < LATE_FACTOR * self.deadline:
+                return None
+            if self.flaw == "hangs-read":
+                threading.Event().wait()
+            if self.flaw == "raises-on-read":
+                raise OSError(5, "Input/output error")
+        return super().get(key)

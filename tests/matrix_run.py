@@ -1,0 +1,49 @@
+"""Runs pytest on scenarios in a process of its own, as a user would, and reads the run log."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import runlog
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def start(folder: Path, *arguments: str, **options) -> subprocess.Popen:
+    """Start ``pytest`` with run log and report in `folder`."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    if not any(argument.startswith("--run-log") for argument in arguments):
+        command += [f"--run-log={folder / 'run.jsonl'}", f"--report={folder / 'report.html'}"]
+    environment = {**os.environ, **options.pop("environment", {})}
+    # a pytest inside a pytest must not inherit what the outer one says of itself
+    for name in ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+        environment.pop(name, None)
+    return subprocess.Popen(
+        command,
+        cwd=options.pop("cwd", ROOT),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def run(folder: Path, *arguments: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+    """Run it to its end: exit code and everything that it printed."""
+    process = start(folder, *arguments, **options)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        output, _ = process.communicate()
+        raise AssertionError(f"pytest did not end within {timeout} s:\n{output}") from None
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+def observations(folder: Path) -> dict[str, runlog.ObservationRecord]:
+    """The observations of the run log in `folder`, by cell id."""
+    return {one.cell_id: one for one in runlog.read(folder / "run.jsonl").observations}

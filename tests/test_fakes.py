@@ -1,0 +1,142 @@
+"""The suite names every misbehaving store with verdict and blame, and an honest one comes out clean."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import matrix_run
+import pytest
+from fakes import DEADLINE
+
+VALUES = "test_round_trip[{}-{}-uncompressed-{}]"
+SOME = ("int_42", "str_ascii", "float_whole", "list_ints", "str_accents", "true", "str_emoji", "int_2_31")
+
+
+def value(flaw: str, name: str, serializer: str = "json") -> str:
+    return VALUES.format(f"fake-{flaw}", serializer, name)
+
+
+WRONG = {
+    value("truncates", "size_1kib_text"): ("altered", "backend"),
+    value("stringifies", "dict_int_keys", "pickle"): ("altered", "backend"),
+    value("drops-zone", "datetime_utc"): ("altered", "backend"),
+    value("drops-microseconds", "datetime_microseconds"): ("altered", "backend"),
+    value("tuples-to-lists", "tuple_nested", "pickle"): ("coerced", "backend"),
+    value("keeps-refused", "set_ints"): ("exact", "backend"),
+    "test_serializer[fake-other-serializer-json-uncompressed]": ("altered", "backend"),
+    "test_plain[fake-compresses-anyway-json-uncompressed]": ("altered", "backend"),
+    "test_codec[fake-ignores-compression-json-zlib]": ("ignored", "backend"),
+    value("swaps", "str_accents"): ("altered", "backend"),
+    value("late", "str_accents"): ("lost", "backend"),
+    value("hangs-read", "str_accents"): ("hung", "backend"),
+    value("hangs-write", "str_ascii"): ("hung", "backend"),
+    value("raises-on-read", "str_accents"): ("unreadable", "backend"),
+    value("raises-on-write", "str_accents"): ("refused", "backend"),
+    value("raises-every-write", "str_accents"): ("refused", "backend"),
+    "test_success[fake-older-state-json]": ("stale", "backend"),
+    value("cutting-trigger", "size_1kib_text"): ("unreadable", "store"),
+    value("cutting-trigger", "size_1kib_text", "pickle"): ("unreadable", "store"),
+    value("kills-child", "str_ascii"): ("indeterminate", "worker"),
+    value("kills-worker", "str_ascii"): ("indeterminate", "worker"),
+    "test_serializer[fake-crashing-reader-json-uncompressed]": ("indeterminate", "harness"),
+}
+"""Cells that must fail: verdict and blame."""
+
+UNHARMED = [
+    *(value("kills-child", name) for name in SOME if name != "str_ascii"),
+    *(value("kills-worker", name) for name in SOME if name != "str_ascii"),
+    *(value("hangs-write", name) for name in SOME if name != "str_ascii"),
+    value("truncates", "str_ascii"),
+    value("drops-zone", "datetime_naive"),
+    value("cutting-trigger", "str_ascii"),
+    value("other-serializer", "int_42"),
+    "test_plain[fake-ignores-compression-json-uncompressed]",
+    "test_codec[fake-honest-json-zlib]",
+]
+"""Cells beside them that must pass."""
+
+LOSES = [value("loses", name) for name in (*SOME, *("none", "false", "int_0", "str_empty"))]
+READERLESS = [value("no-reader", name) for name in (*SOME, *("none", "false", "int_0", "str_empty"))]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """One run over all misbehaving stores."""
+    folder = tmp_path_factory.mktemp("fakes")
+    files = {"test_round_trip": "values", "test_success": "state"}
+    cells = [*WRONG, *UNHARMED, *LOSES, *READERLESS]
+    ids = [f"scenarios/test_{files.get(cell.partition('[')[0], 'at_rest')}.py::{cell}" for cell in cells]
+    done = matrix_run.run(
+        folder, "--backend", "tests/fakes.py", "--runtime", "local", "-n", "2", f"--deadline={DEADLINE}", *ids
+    )
+    assert done.returncode == 1, done.stdout
+    return matrix_run.observations(folder)
+
+
+@pytest.mark.parametrize("cell", WRONG)
+def test_misbehaving_store_is_named(seen, cell):
+    found = seen[cell]
+    assert (found.verdict, found.blame, found.outcome) == (*WRONG[cell], "failed"), found
+
+
+@pytest.mark.parametrize("cell", UNHARMED)
+def test_neighbours_are_unharmed(seen, cell):
+    assert seen[cell].outcome == "passed", seen[cell]
+
+
+def test_some_results_are_lost_and_no_others(seen):
+    found = Counter((seen[cell].verdict, seen[cell].blame) for cell in LOSES)
+    assert set(found) == {("lost", "backend"), ("exact", None)}
+    lost = [seen[cell] for cell in LOSES if seen[cell].verdict == "lost"]
+    assert all(one.evidence["planted"]["intact"] for one in lost)
+
+
+def test_without_native_reader_blame_says_that_it_was_not_narrowed(seen):
+    lost = [seen[cell] for cell in READERLESS if seen[cell].verdict == "lost"]
+    assert lost
+    for one in lost:
+        assert one.blame == "backend"
+        assert any("not narrowed" in note for note in one.evidence["notes"])
+
+
+def test_late_answer_is_in_the_evidence(seen):
+    late = seen[value("late", "str_accents")].evidence["late"]
+    assert late["after"] > DEADLINE
+    assert late["is_sent"] is True
+
+
+def test_hung_write_shows_the_workers_stack(seen):
+    evidence = seen[value("hangs-write", "str_ascii")].evidence
+    assert "flawed.py" in evidence["stack"]
+    assert "_strike" in evidence["stack"]
+    assert [event["event"] for event in evidence["events"]] == ["started", "writing"]
+
+
+def test_hung_read_shows_the_clients_stack(seen):
+    stack = seen[value("hangs-read", "str_accents")].evidence["stack"]
+    assert "flawed.py" in stack
+    assert "in get" in stack
+
+
+def test_refused_write_shows_what_was_raised(seen):
+    found = seen[value("raises-every-write", "str_accents")]
+    assert "No space left" in found.detail
+    assert any("No space left" in line for line in found.evidence["worker_log"])
+
+
+def test_blame_on_the_store_rests_on_planted_bytes(seen):
+    assert seen[value("cutting-trigger", "size_1kib_text")].evidence["planted"]["intact"] is False
+    assert seen[value("truncates", "size_1kib_text")].evidence["planted"]["intact"] is True
+
+
+def test_honest_store_comes_out_clean(tmp_path):
+    done = matrix_run.run(
+        tmp_path,
+        *("--backend", "tests/fakes.py", "--runtime", "local", "-n", "2"),
+        *("-m", "fake-honest and not slow and not zlib and not bzip2"),
+    )
+    assert done.returncode == 0, done.stdout
+    outcomes = Counter(one.outcome for one in matrix_run.observations(tmp_path).values())
+    assert outcomes["passed"] > 600
+    assert not outcomes["failed"]
+    assert not outcomes["skipped"]

@@ -1,0 +1,220 @@
+"""What serializer and codec alone make of a value, held against Celery and kombu themselves."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from kombu import compression as codecs
+from kombu import serialization
+
+from harness import corpus
+from harness.fidelity import compare
+from harness.identify import MARKER, identify
+from harness.oracle import NotInstalled, Oracle, Refused, Returned, encode, expect, expect_failure
+from harness.verdict import Blame, Verdict
+
+SERIALIZERS = ("json", "pickle", "yaml", "msgpack")
+
+
+def test_a_value_comes_back_as_the_serializer_gives_it():
+    assert expect((1, 2), "json").value == [1, 2]
+    assert expect((1, 2), "pickle").value == (1, 2)
+    assert expect((1, 2), "json").payload == b"[1, 2]"
+
+
+def test_a_refusal_to_write_names_the_class_that_kombu_raised():
+    found = expect({1}, "json")
+    assert (found.error_type, found.phase, found.blame) == (
+        "kombu.exceptions.EncodeError",
+        "dump",
+        Blame.SERIALIZER,
+    )
+    assert "set" in found.message
+
+
+def test_a_refusal_to_read_is_told_from_one_to_write():
+    found = expect({1: "a"}, "msgpack")
+    assert (found.error_type, found.phase) == ("kombu.exceptions.DecodeError", "load")
+
+
+def test_refusals_read_the_same_in_every_run():
+    assert "0x" not in expect(corpus.Plain(), "yaml").message
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("codec", ["zlib", "bzip2"])
+def test_bytes_are_those_that_celery_hands_to_a_store(serializer, codec):
+    from celery import Celery
+    from celery.backends.base import Backend
+
+    class Storing(Backend):
+        supports_result_compression = True
+
+    app = Celery("test", set_as_current=False, fixups=[])
+    app.conf.result_compression = codec
+    wanted = Storing(app, serializer=serializer, accept=[serializer]).encode({"a": [1, "two"]})
+    found = expect({"a": [1, "two"]}, serializer, codec)
+    assert found.payload == wanted == encode({"a": [1, "two"]}, serializer, codec)
+    assert identify(found.payload).codec == codec
+    assert found.value == {"a": [1, "two"]}
+
+
+def test_encode_raises_what_kombu_raises():
+    from kombu.exceptions import EncodeError
+
+    with pytest.raises(EncodeError):
+        encode({1}, "json")
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_a_value_alone_fares_as_inside_a_stored_record(serializer):
+    """Some stores keep the value alone, most the whole record: one expectation must do for both."""
+    for each in corpus.VALUES:
+        if each.slow or each.question == "v-impossible":
+            continue
+        alone = expect(each.build(), serializer)
+        inside = expect({"status": "SUCCESS", "result": each.build()}, serializer)
+        assert type(alone) is type(inside), each.name
+        if isinstance(alone, Returned):
+            value = inside.value["result"]
+            assert compare(alone.value, value).verdict is Verdict.EXACT, each.name
+        else:
+            assert (alone.error_type, alone.phase) == (inside.error_type, inside.phase), each.name
+
+
+def test_how_deep_the_caller_stands_does_not_matter():
+    deep = corpus.value("graph_depth_100").build()
+
+    def standing(frames):
+        return expect(deep, "yaml") if frames == 0 else standing(frames - 1)
+
+    low = sys.getrecursionlimit()
+    depth, frame = 0, sys._getframe()
+    while frame:
+        depth, frame = depth + 1, frame.f_back
+    assert isinstance(standing(low - depth - 120), Returned)
+
+
+def test_a_missing_serializer_or_codec_is_no_refusal():
+    with pytest.raises(NotInstalled, match="pip install pickel"):
+        expect(1, "pickel")
+    with pytest.raises(NotInstalled, match="pip install snappy"):
+        expect(1, "json", "snappy")
+    with pytest.raises(NotInstalled):
+        expect_failure(ValueError(), "pickel")
+
+
+def test_what_is_no_exception_is_nobodys_refusal():
+    class Interrupts:
+        def __json__(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        expect(Interrupts(), "json")
+
+
+@pytest.fixture
+def register():
+    """Registers codecs and serializers for one test."""
+    before = dict(codecs._encoders), dict(codecs._decoders), dict(codecs._aliases)
+    added = []
+
+    def codec(encoder, decoder):
+        codecs.register(encoder, decoder, "application/x-odd", aliases=["odd"])
+
+    def serializer(encoder, decoder):
+        serialization.register("odd", encoder, decoder, "application/x-odd", "utf-8")
+        added.append("odd")
+
+    codec.serializer = serializer
+    yield codec
+    for now, then in zip((codecs._encoders, codecs._decoders, codecs._aliases), before, strict=True):
+        now.clear()
+        now.update(then)
+    for name in added:
+        serialization.unregister(name)
+
+
+def test_a_codec_that_loses_bytes_is_blamed(register):
+    register(lambda body: body, lambda body: body[:-2] + b"]")
+    found = expect([1, 2], "json", "odd")
+    assert isinstance(found, Refused)
+    assert (found.blame, found.phase) == (Blame.COMPRESSION, "load")
+    register(lambda body: body, lambda body: body.replace(b"1", b"7"))
+    found = expect([1, 2], "json", "odd")
+    assert (found.value, found.blame) == ([7, 2], Blame.COMPRESSION)
+
+
+def test_a_codec_that_raises_is_blamed_in_its_phase(register):
+    def refuses(_):
+        raise OSError("no")
+
+    register(refuses, lambda body: body)
+    assert expect(1, "json", "odd") == Refused("builtins.OSError", "no", "dump", Blame.COMPRESSION)
+    register(lambda body: body, refuses)
+    assert expect(1, "json", "odd") == Refused("builtins.OSError", "no", "load", Blame.COMPRESSION)
+
+
+def test_the_oracle_serializes_once_and_compresses_each_time(register):
+    wrote, packed = [], []
+    register.serializer(lambda value: wrote.append(value) or "1", lambda _: 1)
+    register(lambda body: packed.append(body) or body, lambda body: body)
+    oracle = Oracle()
+    for _ in range(3):
+        assert oracle.expect("int_42", "odd", "odd").value == 1
+        assert oracle.expect("int_42", "odd").payload == b"1"
+    assert (wrote, packed) == ([42], [b"1"] * 3)
+    assert oracle.expect("int_42", "odd", "odd").payload == MARKER + b"application/x-odd\x001"
+
+
+def test_the_oracle_forgets_rather_than_grow(register):
+    wrote = []
+    register.serializer(lambda value: wrote.append(value) or "x" * 600, lambda text: text)
+    oracle = Oracle(budget=1000)
+    for name in ("int_42", "int_0", "int_0", "int_42"):
+        oracle.expect(name, "odd")
+    assert wrote == [42, 0, 42]
+
+
+def test_the_oracle_keeps_serializers_and_names_apart():
+    oracle = Oracle()
+    assert oracle.expect("tuple_flat", "json").value == [1, "two", 3.0]
+    assert oracle.expect("tuple_flat", "pickle").value == (1, "two", 3.0)
+    assert oracle.expect_built("mine", lambda: (1,), "json").value == [1]
+    with pytest.raises(corpus.UnknownValue):
+        oracle.expect("tuple_flt", "json")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_every_value_has_an_answer(serializer):
+    oracle = Oracle()
+    answers = {each.name: oracle.expect(each.name, serializer) for each in corpus.VALUES if not each.slow}
+    refused = {name for name, answer in answers.items() if isinstance(answer, Refused)}
+    assert {each.name for each in corpus.VALUES if each.question == "v-impossible"} <= refused
+    assert "int_42" not in refused
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_a_plain_failure_comes_back_exactly(serializer):
+    sent = corpus.failure("value_error_args").build()
+    found = expect_failure(sent, serializer)
+    assert compare(sent, found.value).verdict is Verdict.EXACT
+    assert identify(found.payload).serializer == serializer
+
+
+def test_a_failure_is_converted_as_celery_does():
+    rebuilt = expect_failure(corpus.failure("custom_nested").build(), "json").value
+    assert type(rebuilt) is corpus.Outer.InnerError
+    assert expect_failure(corpus.failure("custom_attributes").build(), "pickle").value.retry_after == 30
+    lost = expect_failure(corpus.failure("custom_keyword").build(), "pickle").value
+    assert (type(lost).__name__, lost.args) == ("KeywordError", ("bad",))
+    assert not isinstance(lost, corpus.KeywordError)
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_every_failure_has_an_answer(serializer):
+    for each in corpus.FAILURES:
+        found = expect_failure(each.build(), serializer)
+        assert isinstance(found, Refused) or isinstance(found.value, BaseException), each.name
