@@ -308,3 +308,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(soft_wrap=False).print(table)
+
+
+if __name__ == "__main__":
+    main()

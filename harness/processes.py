@@ -39,6 +39,9 @@ class Child:
         environment: Mapping[str, str],
         on_end: Callable[[Child], None] | None = None,
     ) -> None:
+        # what is killed cannot tidy up: its temporary files go with the run's folder
+        temporary = run_folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 argv,
@@ -46,7 +49,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=log.parent,
-                env={**os.environ, **environment, RUN_VARIABLE: str(run_folder)},
+                env={**os.environ, **environment, RUN_VARIABLE: str(run_folder), "TMPDIR": str(temporary)},
                 start_new_session=True,
             )
         self.kind, self.pid = kind, self.process.pid
@@ -159,9 +162,14 @@ def new_run_folder() -> Path:
 
 
 def orphaned_runs() -> list[Path]:
+    """Folders of runs whose pytest process is gone, below the system's temporary folder."""
+    return orphaned_runs_below(Path(tempfile.gettempdir()).resolve())
+
+
+def orphaned_runs_below(temporary: Path) -> list[Path]:
     """Folders of runs whose pytest process is gone."""
     found = []
-    for folder in sorted(Path(tempfile.gettempdir()).resolve().glob(FOLDER_PREFIX + "*")):
+    for folder in sorted(temporary.glob(FOLDER_PREFIX + "*")):
         owner = folder / "owner.json"
         if not owner.exists() or (folder / "kept").exists():
             continue

@@ -47,3 +47,17 @@ def run(folder: Path, *arguments: str, timeout: float = 120, **options) -> subpr
 def observations(folder: Path) -> dict[str, runlog.ObservationRecord]:
     """The observations of the run log in `folder`, by cell id."""
     return {one.cell_id: one for one in runlog.read(folder / "run.jsonl").observations}
+
+
+def command(*arguments: str, timeout: float = 60, **options) -> subprocess.CompletedProcess:
+    """Run this Python with these arguments in the project's folder."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=options.pop("cwd", ROOT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+        **options,
+    )

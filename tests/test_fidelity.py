@@ -285,6 +285,7 @@ def test_the_worst_difference_counts_though_a_milder_one_comes_first():
         ({(1,)}, {(True,)}, "$<member (1,)>[0]", DifferenceKind.TYPE),
         ("x" * 500 + "a", "x" * 500 + "b", "$[492:]", DifferenceKind.CONTENT),
         ([1], [1, 2], "$", DifferenceKind.LENGTH),
+        (collections.deque(maxlen=1), collections.deque(maxlen=2), "$.maxlen", DifferenceKind.CONTENT),
         ({1}, {2}, "$<member 1>", DifferenceKind.MEMBER),
         (NOON.replace(tzinfo=UTC), NOON, "$", DifferenceKind.ZONE),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, "$", DifferenceKind.ORDER),

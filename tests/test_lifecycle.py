@@ -1,0 +1,202 @@
+"""Whatever ends a run, nothing of it is left: no process, no folder, no socket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import matrix_run
+import psutil
+import pytest
+
+from harness import poll, processes, runlog
+
+GONE_WITHIN = 10.0
+
+HOLDING_THE_GIL = '''
+"""A scenario whose body holds the GIL in one long call."""
+
+import re
+
+from harness.scenario import scenario
+
+
+@scenario("backend", answers=[])
+def test_holds_the_gil(cell):
+    """Nothing can interrupt this from inside its process."""
+    open({marker!r}, "w").close()
+    re.match(r"(a+)+$", "a" * 64 + "b")
+'''
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A temporary folder of one's own, so that runs beside this test do not count."""
+    folder = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # short: sockets lie below it
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    for path in left_in(folder):
+        processes.sweep(path)
+    shutil.rmtree(folder)
+
+
+def run_folder(temporary: Path) -> Path | None:
+    return next(iter(temporary.glob(processes.FOLDER_PREFIX + "*")), None)
+
+
+def recorded(folder: Path, kind: str) -> list[int]:
+    return [int(line["pid"]) for line in processes._records(folder) if str(line["kind"]).startswith(kind)]
+
+
+def wait_for(temporary: Path, kind: str) -> tuple[Path, int]:
+    """Wait until the run below `temporary` has a process of that kind: its folder, the pid."""
+
+    def there():
+        folder = run_folder(temporary)
+        pids = recorded(folder, kind) if folder else []
+        return (folder, pids[0]) if pids else None
+
+    found = poll.until(there, 30)
+    assert found, f"no {kind} was started"
+    return found
+
+
+def left_in(temporary: Path) -> list[Path]:
+    """What lies there, but for the folder that pytest-xdist makes for ``tmp_path`` and never removes."""
+    return [path for path in temporary.iterdir() if not path.name.startswith("pytest-of-")]
+
+
+def assert_nothing_is_left(folder: Path, temporary: Path) -> None:
+    assert poll.until(lambda: not processes.members(folder), GONE_WITHIN), [
+        (process.pid, process.cmdline()) for process in processes.members(folder)
+    ]
+    assert poll.until(lambda: not left_in(temporary), GONE_WITHIN), left_in(temporary)
+
+
+MATRIX = ("-m", "(redis or sqlite) and not slow", "--runtime", "local")
+
+
+def test_success_leaves_nothing(tmp_path, temporary):
+    done = matrix_run.run(tmp_path, "-m", "redis and json and zlib", "-k", "tuple", "--runtime", "local")
+    assert done.returncode == 0, done.stdout
+    assert not left_in(temporary)
+    assert runlog.read(tmp_path / "run.jsonl").complete
+
+
+@pytest.mark.parametrize("moment", ["supervisor", "service", "worker", "client"])
+def test_sigkill_of_pytest_leaves_nothing(tmp_path, temporary, moment):
+    process = matrix_run.start(tmp_path, *MATRIX)
+    folder, _ = wait_for(temporary, moment)
+    process.kill()
+    process.communicate()
+    assert_nothing_is_left(folder, temporary)
+    log = runlog.read(tmp_path / "run.jsonl")
+    assert not log.complete
+
+
+def wait_for_observations(log: Path, number: int) -> None:
+    assert poll.until(lambda: log.exists() and len(log.read_bytes().splitlines()) > number + 5, 30)
+
+
+def test_sigkill_of_pytest_in_the_middle_of_a_batch(tmp_path, temporary):
+    process = matrix_run.start(tmp_path, *MATRIX)
+    folder, _ = wait_for(temporary, "client")
+    wait_for_observations(tmp_path / "run.jsonl", 20)
+    process.kill()
+    process.communicate()
+    assert_nothing_is_left(folder, temporary)
+    log = runlog.read(tmp_path / "run.jsonl")
+    assert not log.complete
+    assert len(log.observations) >= 20
+
+
+@pytest.mark.parametrize("client", ["process", "inline"])
+def test_sigkill_of_pytest_while_a_body_holds_the_gil(tmp_path, temporary, client):
+    marker = tmp_path / "holding"
+    scenario = tmp_path / "test_gil.py"
+    scenario.write_text(HOLDING_THE_GIL.format(marker=str(marker)))
+    process = matrix_run.start(
+        tmp_path, str(scenario), "-m", "filesystem", "--runtime", "local", "--client", client, "-p", "harness.plugin"
+    )
+    folder, _ = wait_for(temporary, "worker")
+    assert poll.until(marker.exists, 30)
+    process.kill()
+    process.communicate()
+    assert_nothing_is_left(folder, temporary)
+
+
+def test_ctrl_c_leaves_nothing_and_a_whole_log(tmp_path, temporary):
+    process = matrix_run.start(tmp_path, *MATRIX)
+    folder, _ = wait_for(temporary, "client")
+    wait_for_observations(tmp_path / "run.jsonl", 20)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, output
+    assert_nothing_is_left(folder, temporary)
+    log = runlog.read(tmp_path / "run.jsonl")
+    assert log.footer is not None
+    assert log.footer.cut_short
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+def test_sigkill_of_the_supervisor(tmp_path, temporary, parallel):
+    process = matrix_run.start(tmp_path, *MATRIX, *parallel)
+    folder, pid = wait_for(temporary, "supervisor")
+    wait_for(temporary, "client")
+    wait_for_observations(tmp_path / "run.jsonl", 20)
+    os.kill(pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    assert_nothing_is_left(folder, temporary)
+    log = runlog.read(tmp_path / "run.jsonl")
+    assert log.complete
+    broken = [one for one in log.observations if one.verdict == "indeterminate"]
+    assert broken
+    assert {one.blame for one in broken} <= {"harness", "worker"}
+
+
+def test_services_down_sweeps_after_both_were_killed(tmp_path, temporary):
+    process = matrix_run.start(tmp_path, *MATRIX)
+    folder, supervisor = wait_for(temporary, "supervisor")
+    wait_for(temporary, "worker")
+    # the supervisor first: it would end everything when pytest goes
+    os.kill(supervisor, signal.SIGSTOP)
+    process.kill()
+    process.communicate()
+    os.kill(supervisor, signal.SIGKILL)
+    assert processes.members(folder)
+    done = matrix_run.command("-m", "harness.cli", "services", "down")
+    assert "1 orphaned run" in done.stdout, done.stdout
+    assert_nothing_is_left(folder, temporary)
+
+
+def test_keep_leaves_stores_and_logs_of_a_red_run(tmp_path, temporary):
+    cell = "scenarios/test_values.py::test_round_trip[fake-truncates-json-uncompressed-size_1kib_text]"
+    done = matrix_run.run(tmp_path, "--backend", "tests/fakes.py", "--runtime", "local", "--keep", cell)
+    assert done.returncode == 1
+    kept = run_folder(temporary)
+    assert kept is not None
+    assert str(kept) in done.stdout
+    assert list(kept.glob("stores/*/celery-task-meta-*"))
+    assert list(kept.glob("workers/*/worker.log"))
+    assert list(kept.glob("services/redis/dump.rdb"))
+    assert not processes.members(kept)
+
+
+def test_keep_leaves_nothing_of_a_green_run(tmp_path, temporary):
+    cell = "scenarios/test_values.py::test_round_trip[filesystem-json-uncompressed-int_42]"
+    done = matrix_run.run(tmp_path, "--runtime", "local", "--keep", cell)
+    assert done.returncode == 0, done.stdout
+    assert not left_in(temporary)
+
+
+def test_a_run_sweeps_what_killed_runs_left(tmp_path, temporary):
+    gone = temporary / (processes.FOLDER_PREFIX + "gone")
+    gone.mkdir()
+    (gone / "owner.json").write_text('{"pid": 1, "created": 1.0}')
+    assert psutil.pid_exists(1)
+    assert processes.orphaned_runs_below(temporary) == [gone]
