@@ -215,7 +215,7 @@ class Cell:
             state = submission.result.state
         except celery.exceptions.TimeoutError:
             return self._received(submission, Answer.NOTHING, state=self._state_now(submission))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever reading raises is what is observed
             return self._received(submission, Answer.RAISED, state="unknown", error=error)
         if state in states.EXCEPTION_STATES and isinstance(value, BaseException):
             return self._received(submission, Answer.FAILED, state=state, error=value)
@@ -230,7 +230,7 @@ class Cell:
     def _state_now(self, submission: Submission) -> str:
         try:
             meta = self._session.reader.backend.get_task_meta(submission.id, cache=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever reading raises is what is observed
             self.note(f"asked again after the deadline, reading raised {type(error).__name__}")
             return "unknown"
         return str(meta.get("status"))
@@ -372,4 +372,6 @@ def escaped(cell: Cell, error: BaseException) -> Observation:
     cell.evidence["error"] = evidence.error(error, "check")
     where = traceback.extract_tb(error.__traceback__)[-1]
     detail = f"the check raised {type(error).__name__} in {where.name}: {error}"
-    return Observation(Verdict.INDETERMINATE, Blame.HARNESS, False, evidence.line(detail), None, cell.evidence)
+    return Observation(
+        Verdict.INDETERMINATE, Blame.HARNESS, False, evidence.line(detail), None, cell.evidence
+    )

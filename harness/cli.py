@@ -24,6 +24,7 @@ from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
 from harness.run import SERIALIZER_PACKAGES
 from harness.scenario import FAMILIES, Scenario
+from harness.verdict import Axis
 
 Answer = TypeVar("Answer")
 
@@ -60,7 +61,7 @@ def _plain_errors(command: Callable[..., Answer]) -> Callable[..., Answer]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="roundtrip")
 def main() -> None:
-    """Real Celery workers in front of real result stores: what can run here, what there is to ask, what came out."""
+    """Real Celery workers in front of real result stores."""
 
 
 @main.command()
@@ -88,8 +89,9 @@ def doctor(as_json: bool, files: Sequence[str]) -> None:
         click.echo(json.dumps(facts, indent=2))
     else:
         click.echo(f"Python {facts['python']}, celery {facts['celery']}, kombu {facts['kombu']}")
-        for title, rows in (("service", facts["services"]), ("backend", backends), ("serializer", codecs)):
-            _table((title, "runs here", "how, or why not", "mend it with"), [_row(row) for row in rows])  # type: ignore[attr-defined]
+        served = list(found_services.values())
+        for title, rows in (("service", served), ("backend", backends), ("serializer", codecs)):
+            _table((title, "runs here", "how, or why not", "mend it with"), [_row(row) for row in rows])
     sys.exit(0 if any(backend["ok"] for backend in backends) else 1)
 
 
@@ -205,7 +207,7 @@ def _try_backend(registry: Registry, name: str, found: dict[str, dict[str, Any]]
         missing = _package(package, requirement)
         if not missing["ok"]:
             return {"name": name, **missing}
-    for needed in {*backend.services, matrix.DEFAULTS[matrix.Axis.BROKER]}:
+    for needed in {*backend.services, matrix.DEFAULTS[Axis.BROKER]}:
         if not found[needed]["ok"]:
             return {**found[needed], "name": name, "how": f"needs {needed}: {found[needed]['how']}"}
     return {"name": name, "ok": True, "how": backend.description, "remedy": ""}

@@ -76,10 +76,7 @@ class Entry:
             return self.done
         began = time.perf_counter()
         try:
-            if self.generator is None:
-                made = self.scenario.body(self.cell)
-            else:
-                made = _finish(self.generator)
+            made = self.scenario.body(self.cell) if self.generator is None else _finish(self.generator)
         except NoNativeReader as error:
             made = Observation(Verdict.NOT_RUN, None, False, f"{error}: nothing to look at")
         except AtRestCrash as error:
@@ -128,7 +125,7 @@ class Runner:
             self._busy("submit", 10.0)
             try:
                 entry.submit()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a body that raises is the harness's fault, and said so
                 entry.done = escaped(entry.cell, error)
         lost: list[Entry] = []
         for entry in entries:
@@ -141,7 +138,7 @@ class Runner:
             except WorkerTrouble as trouble:
                 self._trouble(session, entries, trouble)
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 seen = escaped(entry.cell, error)
             if seen.verdict in (Verdict.LOST, Verdict.STALE):
                 lost.append(entry)
@@ -178,7 +175,7 @@ class Runner:
                 self._busy("late look", deadline)
                 try:
                     late = entry.cell.late_answer(entry.cell.submissions[0])
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - whatever reading raises is evidence
                     entry.cell.note(f"asked again after the deadline, reading raised {error!r}")
                     missing.remove(entry)
                     continue

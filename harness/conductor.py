@@ -149,7 +149,7 @@ class InlineClient:
                 # the same form as over a pipe
                 yield json.loads(json.dumps(answer))
 
-    def stop(self, stacks: bool = False) -> str:
+    def stop(self, stacks: bool = False) -> str:  # noqa: ARG002 - there is no process whose stack to show
         return ""
 
     def log_tail(self) -> str:
@@ -267,7 +267,10 @@ class Conductor:
         if answer["kind"] == "died" and len(suspects) == 1:
             name = suspects[0]
             del progress.waiting[name]
-            yield name, _indeterminate(f"its task killed the worker: {answer['detail']}", Blame.WORKER, answer)
+            yield (
+                name,
+                _indeterminate(f"its task killed the worker: {answer['detail']}", Blame.WORKER, answer),
+            )
         elif answer["kind"] == "died" and suspects:
             progress.batches[:0] = [[name] for name in suspects]
         else:
@@ -319,4 +322,3 @@ class Conductor:
 def _indeterminate(detail: str, blame: Blame, answer: Message) -> Observation:
     log = answer.get("log") or []
     return Observation(Verdict.INDETERMINATE, blame, False, detail, None, {"worker_log": log} if log else {})
-

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fnmatch
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -151,7 +150,8 @@ class Expectations:
             for expectation in read(file):
                 if expectation.id in origin:
                     raise BadExpectation(
-                        f"{file}: the id {expectation.id} is already used in {origin[expectation.id]}: rename it"
+                        f"{file}: the id {expectation.id} is already used in "
+                        f"{origin[expectation.id]}: rename it"
                     )
                 origin[expectation.id] = file
                 self.all.append(expectation)
@@ -194,4 +194,6 @@ def files(extra: Iterable[str] = ()) -> list[Path]:
     for package in (backends, scenarios):
         for folder in package.__path__:
             found += sorted(Path(folder).glob("*.toml"))
-    return found + [beside for file in extra if (beside := Path(file).resolve().with_suffix(".toml")).exists()]
+    return found + [
+        beside for file in extra if (beside := Path(file).resolve().with_suffix(".toml")).exists()
+    ]

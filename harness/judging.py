@@ -3,7 +3,8 @@
 The steps of `narrow`, each a look and no judgement:
 
 1. the worker logged no write                                  -> ``worker``
-2. bytes at rest are right (they decode to the oracle's value) -> ``backend`` (``driver`` if the stack ends there)
+2. bytes at rest are right: they decode to the oracle's value   -> ``backend``, or ``driver`` if the stack
+   of the error ends there
 3. plant the right bytes natively, read them natively: changed -> ``store``, intact -> ``backend``
 """
 
@@ -26,7 +27,6 @@ from harness.identify import decode, identify
 from harness.oracle import Refused, Returned, expect, expect_failure
 from harness.verdict import Blame, Observation, Verdict
 from harness.worker import Setup, TaskTrace, WorkerWatch
-
 
 PLANTED = "planted-"
 """What the ids of natively planted results begin with."""
@@ -91,9 +91,7 @@ def value(case: Case, sent: object, oracle: Returned | Refused) -> Observation:
         verdict = Verdict.REFUSED if received.answer is Answer.FAILED else Verdict.UNREADABLE
         detail = f"{oracle.blame} raises {oracle.error_type} at {oracle.phase}: {oracle.message}"
         case.evidence["sent"] = evidence.shown(sent)
-        return Observation(
-            verdict, oracle.blame, True, evidence.line(detail), _oracle(oracle), case.evidence
-        )
+        return Observation(verdict, oracle.blame, True, evidence.line(detail), _oracle(oracle), case.evidence)
     verdict, detail = _no_value(received)
     if verdict is Verdict.INDETERMINATE:
         return _observe(case, verdict, Blame.HARNESS, detail, oracle)
@@ -107,8 +105,8 @@ def value(case: Case, sent: object, oracle: Returned | Refused) -> Observation:
 def _retold(case: Case, sent: object) -> bool:
     """Whether the caller got what Celery alone makes of the exception that the serializer raises."""
     try:
-        dumps(sent, serializer=case.setup.configuration.serializer)
-    except Exception as refusal:
+        dumps(sent, serializer=case.setup.configuration.serializer)  # type: ignore[no-untyped-call]
+    except Exception as refusal:  # noqa: BLE001 - a serializer may raise anything
         told = expect_failure(refusal, case.setup.configuration.serializer)
         return isinstance(told, Returned) and _kind(told.value) == _kind(case.received.error)
     return False
@@ -126,12 +124,10 @@ def _returned(case: Case, sent: object, oracle: Returned | Refused) -> Observati
         if to_sent.verdict is Verdict.EXACT:
             return Observation(Verdict.EXACT, None, True, "", None, case.evidence)
         case.evidence.update(sent=evidence.shown(sent), received=evidence.shown(got))
-        detail = _show_difference(case, to_sent)
-        return Observation(
-            to_sent.verdict, Blame.SERIALIZER, True, detail, _oracle(oracle), case.evidence
-        )
+        detail = _show_difference(case, to_sent, "sent")
+        return Observation(to_sent.verdict, Blame.SERIALIZER, True, detail, _oracle(oracle), case.evidence)
     case.evidence.update(sent=evidence.shown(sent), received=evidence.shown(got))
-    return _narrowed(case, to_sent.verdict, _show_difference(case, to_oracle), oracle)
+    return _narrowed(case, to_sent.verdict, _show_difference(case, to_oracle, "oracle"), oracle)
 
 
 def failure(case: Case, raised: BaseException) -> Observation:
@@ -150,7 +146,7 @@ def failure(case: Case, raised: BaseException) -> Observation:
     to_sent = compare(raised, received.error)
     if to_sent.verdict is Verdict.EXACT:
         return Observation(Verdict.EXACT, None, True, "", None, case.evidence)
-    detail = _show_difference(case, to_sent)
+    detail = _show_difference(case, to_sent, "sent")
     # not compare(): Celery makes classes anew, one object per reading
     if isinstance(oracle, Returned) and evidence.shown(oracle.value) == case.evidence["received"]:
         # without any store, Celery's own preparation of exceptions gives the same
@@ -158,9 +154,7 @@ def failure(case: Case, raised: BaseException) -> Observation:
     return _narrowed(case, to_sent.verdict, detail, oracle)
 
 
-def promise(
-    case: Case, held: bool, otherwise: Verdict, detail: str, blame: Blame | None
-) -> Observation:
+def promise(case: Case, held: bool, otherwise: Verdict, detail: str, blame: Blame | None) -> Observation:
     """Judge any other cell: it holds if its scenario's promise held."""
     if _worker_lost(case.received):
         return _lost_worker(case)
@@ -208,7 +202,7 @@ def show_stored(shown_in: dict[str, Any], setup: Setup, stored: Stored) -> objec
         try:
             decoded = decode(found.payload, serializer)
             shown = evidence.shown(decoded)
-        except Exception as error:  # the store's bytes may hold anything
+        except Exception as error:  # noqa: BLE001 - the store's bytes may hold anything
             shown = f"does not decode as {serializer}: {evidence.line(str(error))}"
     shown_in["at_rest"] = evidence.at_rest(stored, found.serializer, found.codec, shown)
     return decoded
@@ -221,9 +215,7 @@ def _result_at_rest(case: Case, stored: Stored) -> object:
     return decoded
 
 
-def _narrowed(
-    case: Case, verdict: Verdict, detail: str, oracle: Returned | Refused | None
-) -> Observation:
+def _narrowed(case: Case, verdict: Verdict, detail: str, oracle: Returned | Refused | None) -> Observation:
     try:
         blame = _narrow(case, oracle)
     except NoNativeReader as error:
@@ -257,7 +249,7 @@ def _plant(case: Case, oracle: Returned | Refused | None) -> Blame:
     except NotImplementedError as error:
         del case.evidence["planted"]
         raise NoNativeReader(f"{case.backend.name} offers no native planter") from error
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a store may refuse in any way
         shown["error"] = evidence.line(f"{type(error).__name__}: {error}")
         return Blame.STORE
     back = look_at_rest(case.backend, task_id)
@@ -272,7 +264,13 @@ def _right_bytes(case: Case, oracle: Returned | Refused | None) -> bytes:
     if isinstance(oracle, Returned) and not case.backend.stores_meta:
         return oracle.payload
     result = oracle.value if isinstance(oracle, Returned) else "planted"
-    meta = {"status": "SUCCESS", "result": result, "traceback": None, "children": [], "date_done": None}
+    meta: dict[str, object] = {
+        "status": "SUCCESS",
+        "result": result,
+        "traceback": None,
+        "children": [],
+        "date_done": None,
+    }
     made = expect(meta, configuration.serializer, configuration.compression)
     return made.payload if isinstance(made, Returned) else b"planted"
 
@@ -340,11 +338,12 @@ def _same_refusal(received: Received, oracle: Refused) -> bool:
     return received.answer is Answer.RAISED
 
 
-def _show_difference(case: Case, comparison: Comparison) -> str:
+def _show_difference(case: Case, comparison: Comparison, against: str) -> str:
     first = comparison.first
     if first is None:
         return ""
     case.evidence["difference"] = {
+        "against": against,
         "path": first.path,
         "kind": str(first.kind),
         "sent": first.sent,

@@ -13,6 +13,8 @@ from harness.errors import RoundtripError, UnknownName, suggest
 from harness.verdict import Axis
 
 if TYPE_CHECKING:
+    from _pytest.mark.expression import Expression
+
     from harness.scenario import Scenario
 
 SERIALIZERS = ("json", "pickle", "yaml", "msgpack")
@@ -92,7 +94,7 @@ class MarkExpression:
         from _pytest.mark.expression import Expression
 
         self.text = text.strip()
-        self._compiled = None
+        self._compiled: Expression | None = None
         self.names: tuple[str, ...] = ()
         if self.text:
             try:
@@ -117,10 +119,13 @@ class MarkExpression:
             return True
         undecided = [name for name in self.names if name not in decided]
         for choice in itertools.product((True, False), repeat=len(undecided)):
-            table = {**decided, **dict(zip(undecided, choice, strict=True))}
-            if self._compiled.evaluate(lambda name, /, **_: table.get(name, False)):
+            if self._true(self._compiled, {**decided, **dict(zip(undecided, choice, strict=True))}):
                 return True
         return False
+
+    @staticmethod
+    def _true(compiled: Expression, table: Mapping[str, bool]) -> bool:
+        return bool(compiled.evaluate(lambda name, /, **_: table.get(name, False)))
 
 
 def _identifiers(text: str) -> set[str]:

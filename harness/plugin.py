@@ -8,7 +8,6 @@ Scenarios are collected as cells (`harness.matrix`), sorted by worker configurat
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,7 @@ class State:
         self.observer: Observer | None = None
         self.progress = Progress(config)
         self.broken = ""
+        self.unknown_ids: list[str] = []
         self.records: dict[str, list[dict[str, Any]]] = {}
 
     @property
@@ -63,7 +63,7 @@ class State:
 
     def start_controller(self) -> Controller:
         if self.controller is None:
-            command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+            command = ["pytest", *(str(word) for word in self.config.invocation_params.args)]
             selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
             self.controller = Controller(self.options, command, selection, self.config.rootpath)
         return self.controller
@@ -161,6 +161,18 @@ def pytest_configure(config: pytest.Config) -> None:
 # -- collection
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Where pytest says that a node id was not found, say which part of it names nothing."""
+    try:
+        return (yield)
+    except pytest.UsageError:
+        unknown = session.config.stash[STATE].unknown_ids
+        if unknown:
+            raise pytest.UsageError(unknown[0]) from None
+        raise
+
+
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[CellItem] | None:
     if not isinstance(obj, Scenario):
         return None
@@ -171,7 +183,11 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     made = []
     for cell in matrix.multiply(obj, state.registry.names, state.selection):
         item = CellItem.from_parent(
-            collector, name=cell.cell_id, nodeid=f"{collector.nodeid}::{cell.cell_id}", scenario=obj, cell=cell
+            collector,
+            name=cell.cell_id,
+            nodeid=f"{collector.nodeid}::{cell.cell_id}",
+            scenario=obj,
+            cell=cell,
         )
         made.append(item)
     _check_typed_ids(state, obj, made)
@@ -439,7 +455,7 @@ def _check_typed_ids(state: State, scenario: Scenario, made: list[CellItem]) -> 
     missing = wanted - {item.cell.id for item in made}
     if missing:
         text = sorted(missing)[0]
-        raise pytest.UsageError(matrix.explain_unknown_id(scenario, text, state.registry.names))
+        state.unknown_ids.append(matrix.explain_unknown_id(scenario, text, state.registry.names))
 
 
 _marks: dict[str, pytest.MarkDecorator] = {}
@@ -452,7 +468,12 @@ def _mark(name: str) -> pytest.MarkDecorator:
 
 
 def _record(
-    item: CellItem, seen: Observation, outcome: Outcome, reason: str, expectation: str | None, observer: Observer
+    item: CellItem,
+    seen: Observation,
+    outcome: Outcome,
+    reason: str,
+    expectation: str | None,
+    observer: Observer,
 ) -> dict[str, Any]:
     return {
         "kind": "observation",

@@ -95,8 +95,8 @@ def members(run_folder: Path) -> list[psutil.Process]:
     found: dict[int, psutil.Process] = {}
     for line in _records(run_folder):
         try:
-            process = psutil.Process(int(line["pid"]))
-            if abs(process.create_time() - float(line["created"])) < 0.01:
+            process = psutil.Process(int(str(line["pid"])))
+            if abs(process.create_time() - float(str(line["created"]))) < 0.01:
                 found[process.pid] = process
         except psutil.NoSuchProcess:
             continue

@@ -49,7 +49,7 @@ class Progress:
             self._live(name)
         else:
             counts = self._tally.get(name, Counter())
-            told = ", ".join(f"{counts[one]} {WORDS[one]}" for one in Outcome if counts[one])
+            told = _told(counts)
             ready = record["worker_ready_seconds"]
             start = f"worker {ready:.1f} s, " if ready is not None else ""
             self._line(f"{name:<32} {told}  ({start}cells {record['seconds']:.1f} s)")
@@ -61,6 +61,8 @@ class Progress:
         terminal.section("celery-roundtrip")
         for line in summary_grid(controller.pairs):
             terminal.line(line)
+        if controller.others:
+            terminal.line(f"other questions: {_told(controller.others)}")
         for line in self._closing:
             terminal.line(line)
 
@@ -74,7 +76,7 @@ class Progress:
         if kept:
             self._closing.append(f"kept stores and logs: {kept}")
         self._closing.append(f"run log: {_shown(options.run_log)}")
-        if controller.pairs:
+        if controller.counts:
             self._report(options)
 
     def _report(self, options: Options) -> None:
@@ -109,6 +111,10 @@ class Progress:
         self._shown_at = now
         done = sum(self._tally[name].values())
         self._terminal.rewrite(f"{name}: {done} cells, {self._cells} in all", erase=True)
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[one]} {WORDS[one]}" for one in Outcome if counts[one])
 
 
 def _shown(path: Path) -> str:

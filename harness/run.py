@@ -1,4 +1,4 @@
-"""One run as pytest sees it: `Controller` owns supervisor and run log, `Observer` turns items into observations.
+"""One run as pytest sees it: `Controller` owns supervisor and run log, `Observer` observes cells.
 
 Without xdist one process is both. With xdist the controller process is the one, each worker process
 the other.
@@ -31,10 +31,10 @@ from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.expectations import Expectations
 from harness.matrix import Configuration
 from harness.registry import Registry, load
-from harness.runlog import RunLogWriter
+from harness.runlog import LogUnwritable, RunLogWriter
 from harness.services import Server
 from harness.supervisor import Asker
-from harness.verdict import Blame, Observation, Verdict
+from harness.verdict import Blame, Observation, Outcome, Verdict
 from harness.worker import Setup, set_up
 
 Record = dict[str, Any]
@@ -44,6 +44,7 @@ PACKAGES = (
     *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
     *("pytest", "pytest-xdist", "celery-roundtrip"),
 )
+MATRIX_AXES = ("backend", "serializer", "compression")
 SERIALIZER_PACKAGES = {"yaml": "yaml", "msgpack": "msgpack"}
 
 
@@ -74,8 +75,11 @@ class Controller:
     def __init__(self, options: Options, command: Sequence[str], selection: str, root: Path) -> None:
         self.options = options
         self.counts: Counter[str] = Counter()
-        self.pairs: list[tuple[Mapping[str, str], str]] = []
-        """Axes and outcome of every judged cell: what the terminal's grid is made of."""
+        self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
+        """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
+        self.others: Counter[str] = Counter()
+        """Outcomes of the questions that do not vary all three axes of the grid."""
+        check_writable(options.report)
         self.log = RunLogWriter(options.run_log)
         self.folder = processes.new_run_folder()
         self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
@@ -142,8 +146,11 @@ class Controller:
         self.log.write(record)
         if record["kind"] == "observation":
             self.counts[record["outcome"]] += 1
-            shown = {axis: record["cell"][axis] for axis in ("backend", "serializer", "compression")}
-            self.pairs.append((_shared(shown), record["outcome"]))
+            if set(MATRIX_AXES) <= set(record["declared_axes"]):
+                shown = {axis: record["cell"][axis] for axis in MATRIX_AXES}
+                self.pairs.append((_shared(shown), Outcome(record["outcome"])))
+            else:
+                self.others[record["outcome"]] += 1
 
     def close(self, cut_short: str | None, keep: bool) -> Path | None:
         """End the supervisor and everything below it, and finish the run log.
@@ -169,6 +176,22 @@ class Controller:
         self.take_facts()
         self.log.close(dict(self.counts), cut_short)
         return self.folder if keep else None
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the run whether the report can be written after it.
+
+    :raises LogUnwritable: it cannot.
+    """
+    there = path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise LogUnwritable(path, error, "report") from error
 
 
 _shapes: dict[tuple[str, ...], Mapping[str, str]] = {}

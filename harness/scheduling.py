@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-class ConfigurationScheduling(LoadScopeScheduling):
+class ConfigurationScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Hands out whole worker configurations, in the order of the matrix.
 
     ``--dist loadgroup`` would do, but is silently dead on pytest 9.2 with xdist 3.8: xdist writes

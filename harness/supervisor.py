@@ -233,7 +233,9 @@ class Supervisor:
         self._spawning = threading.Lock()
         self._ended = False
 
-    def spawn(self, kind: str, command: tuple[str, ...] | list[str], log: Path, env: Mapping[str, str]) -> Child:
+    def spawn(
+        self, kind: str, command: tuple[str, ...] | list[str], log: Path, env: Mapping[str, str]
+    ) -> Child:
         with self._spawning:
             if self._ended:
                 raise RoundtripError("the run is ending")
@@ -302,7 +304,9 @@ class Supervisor:
         folder = self.folder / "clients" / f"c{next(self._client_numbers)}"
         folder.mkdir(parents=True)
         command = [sys.executable, "-m", "harness.client", request["socket"], str(folder)]
-        child = self.spawn("client " + request["name"], command, folder / "client.log", request["environment"])
+        child = self.spawn(
+            "client " + request["name"], command, folder / "client.log", request["environment"]
+        )
         return {"pid": child.pid, "folder": str(folder)}
 
     def _kill(self, request: Message) -> Message:

@@ -130,6 +130,4 @@ def judge(
         return Judgement(Outcome.EXPECTED, f"{name}: {shown}: {seen.detail}")
     found = "the promise held" if seen.holds else shown
     wanted = f"{verdict}" + (f", blame {blame}" if blame else "")
-    return Judgement(
-        Outcome.FAILED, f"stale expectation {name} says {wanted}, but {found}: {seen.detail}"
-    )
+    return Judgement(Outcome.FAILED, f"stale expectation {name} says {wanted}, but {found}: {seen.detail}")

@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def start(folder: Path, *arguments: str, **options) -> subprocess.Popen:
     """Start ``pytest`` with run log and report in `folder`."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    if not any(argument.startswith("--run-log") for argument in arguments):
-        command += [f"--run-log={folder / 'run.jsonl'}", f"--report={folder / 'report.html'}"]
+    for option, name in (("--run-log", "run.jsonl"), ("--report", "report.html")):
+        if option not in arguments:
+            command.append(f"{option}={folder / name}")
     environment = {**os.environ, **options.pop("environment", {})}
     # a pytest inside a pytest must not inherit what the outer one says of itself
     for name in ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):

@@ -33,7 +33,7 @@ def test_holds_the_gil(cell):
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
+def temporary(monkeypatch):
     """A temporary folder of one's own, so that runs beside this test do not count."""
     folder = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # short: sockets lie below it
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -119,7 +119,16 @@ def test_sigkill_of_pytest_while_a_body_holds_the_gil(tmp_path, temporary, clien
     scenario = tmp_path / "test_gil.py"
     scenario.write_text(HOLDING_THE_GIL.format(marker=str(marker)))
     process = matrix_run.start(
-        tmp_path, str(scenario), "-m", "filesystem", "--runtime", "local", "--client", client, "-p", "harness.plugin"
+        tmp_path,
+        str(scenario),
+        "-m",
+        "filesystem",
+        "--runtime",
+        "local",
+        "--client",
+        client,
+        "-p",
+        "harness.plugin",
     )
     folder, _ = wait_for(temporary, "worker")
     assert poll.until(marker.exists, 30)
@@ -194,7 +203,7 @@ def test_keep_leaves_nothing_of_a_green_run(tmp_path, temporary):
     assert not left_in(temporary)
 
 
-def test_a_run_sweeps_what_killed_runs_left(tmp_path, temporary):
+def test_folders_of_killed_runs_are_found(temporary):
     gone = temporary / (processes.FOLDER_PREFIX + "gone")
     gone.mkdir()
     (gone / "owner.json").write_text('{"pid": 1, "created": 1.0}')

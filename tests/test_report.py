@@ -46,7 +46,7 @@ class _Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         self._inside = tag if tag in ("script", "style") else None
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  the base class names it
+    def handle_endtag(self, tag: str) -> None:
         self._inside = None
 
     def handle_data(self, data: str) -> None:

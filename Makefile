@@ -1,0 +1,33 @@
+# Two commands on a fresh machine with Python 3.11+, git and make: make matrix, make test.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+INSTALLED := .venv/installed
+
+.PHONY: matrix test check format clean
+
+matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; makes the report
+	@$(PY) -m pytest scenarios --runtime local -m "not slow" -n 2; code=$$?; \
+	test ! -e .roundtrip/report.html || echo "report: $(CURDIR)/.roundtrip/report.html"; exit $$code
+
+test: $(INSTALLED) ## the project's own tests
+	@$(PY) -m pytest tests -n 2
+
+check: $(INSTALLED) ## format, lint, types
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+format: $(INSTALLED)
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("celery-roundtrip needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean: ## everything that make has made
+	rm -rf .venv .roundtrip .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,249 @@
+"""Known deviations: they excuse exactly what they say, and go stale, overlap or misspell loudly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matrix_run
+import pytest
+
+from harness.expectations import BadExpectation, Expectation, Expectations, Overlap, files, read
+from harness.matrix import Cell, Configuration
+from harness.verdict import Axis, Blame, Verdict
+
+ENTRY = {
+    "id": "one",
+    "scenario": "test_codec",
+    "verdict": "ignored",
+    "blame": "backend",
+    "reason": "What a user sees, and why it is so.",
+    "versions": ["celery>=5"],
+    "link": "none-found",
+    "workaround": "Do something else.",
+}
+
+
+def entry(**changes: object) -> str:
+    """An expectation as TOML; a key that is None is left out."""
+    table = {**ENTRY, **changes}
+    lines = [f"{key} = {value!r}" for key, value in table.items() if value is not None]
+    return "\n".join(["[[expectation]]", *lines, ""])
+
+
+def expectation(**changes: object) -> Expectation:
+    return Expectation.model_validate({**ENTRY, **changes})
+
+
+def cell(scenario: str = "test_codec", **axes: str) -> Cell:
+    points = {
+        Axis.BACKEND: "sqlite",
+        Axis.SERIALIZER: "json",
+        Axis.COMPRESSION: "zlib",
+        Axis.BROKER: "redis",
+        Axis.POOL: "prefork",
+        **{Axis(axis): point for axis, point in axes.items()},
+    }
+    configuration = Configuration(*(points[axis] for axis in list(points)[:5]))
+    return Cell(scenario, configuration, points, "-".join(points.values()))
+
+
+# -- selecting
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        ({}, True),
+        ({"scenario": "test_plain"}, False),
+        ({"scenario": ["test_plain", "test_codec"]}, True),
+        ({"scenario": "test_*"}, True),
+        ({"backend": "sqlite"}, True),
+        ({"backend": "redis"}, False),
+        ({"backend": "!sqlite"}, False),
+        ({"backend": "!redis"}, True),
+        ({"backend": ["*", "!sqlite"]}, False),
+        ({"serializer": ["json", "yaml"], "compression": "bzip2"}, False),
+        ({"broker": "rabbitmq"}, False),
+        ({"pool": "solo"}, False),
+        ({"value": "int_*"}, False),
+        ({"case": "anything"}, False),
+        ({"value": "*", "case": "*"}, True),
+    ],
+)
+def test_a_selector_names_cells(selector: dict[str, object], selected: bool) -> None:
+    assert expectation(**selector).selects(cell()) is selected
+
+
+def test_a_selector_reaches_values_and_cases() -> None:
+    big = expectation(scenario="*", value=["int_*", "!int_42"])
+    assert big.selects(cell("test_round_trip", value="int_0"))
+    assert not big.selects(cell("test_round_trip", value="int_42"))
+    assert not big.selects(cell("test_custom", case="int_0"))
+
+
+@pytest.mark.parametrize(
+    ("versions", "holds"),
+    [
+        ([], True),
+        (["celery>=5"], True),
+        (["celery<5"], False),
+        (["celery>=5", "kombu<5"], False),
+        (["no-such-package>=1"], False),
+        (["redis-server>=7"], True),
+        (["redis-server>=7,<8", "celery>=5"], True),
+        (["redis-server<7"], False),
+    ],
+)
+def test_versions_bound_an_expectation(versions: list[str], holds: bool) -> None:
+    assert expectation(versions=versions).holds_for({"redis-server": "7.2.4"}) is holds
+
+
+def test_a_version_that_is_none_excuses_nothing() -> None:
+    assert not expectation(versions=["oddly>=1"]).holds_for({"oddly": "from the trunk"})
+
+
+def test_two_expectations_for_a_cell_overlap_only_where_both_hold(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(entry(id="old", versions=["celery<5"]) + entry(id="new"))
+    second.write_text(entry(id="other", compression="bzip2"))
+    known = Expectations([first, second])
+    found = known.of(cell(), {})
+    assert found is not None
+    assert (found.id, found.verdict, found.blame) == ("new", Verdict.IGNORED, Blame.BACKEND)
+    assert known.of(cell("test_plain"), {}) is None
+    with pytest.raises(Overlap) as both:
+        known.of(cell(compression="bzip2"), {})
+    for named in ("new", "other", str(first), str(second), "test_codec["):
+        assert named in str(both.value)
+
+
+def test_files_beside_given_backends_are_read_after_the_projects_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(entry())
+    found = files([str(tmp_path / "mine.py"), str(tmp_path / "without.py")])
+    assert found[-1] == tmp_path / "mine.toml"
+    assert found[:-1] == files()
+    assert {file.name for file in files()} >= {"celery.toml", "sqlite.toml"}
+
+
+# -- mistakes
+
+
+WRONG = {
+    "corrupt": ("[[expectation]\n", "is no TOML"),
+    "not-utf-8": (b"\xff\xfe", "is no TOML"),
+    "unknown-key": (entry(severity="high"), "expectation one: severity: Extra inputs"),
+    "unknown-table": ("[[expectations]]\n", "the file: expectations: Extra inputs"),
+    "unknown-verdict": (entry(verdict="broken"), "expectation one: verdict: Input should be"),
+    "unknown-blame": (entry(blame="nobody"), "expectation one: blame: Input should be"),
+    "no-reason": (entry(reason=None), "expectation one: reason: Field required"),
+    "no-id": (entry(id=None), "expectation number 1: id: Field required"),
+    "id-with-spaces": (entry(id="Not An Id"), "id: String should match"),
+    "no-version-range": (
+        entry(versions=["celery 5"]),
+        "versions: Value error, 'celery 5' is no version range",
+    ),
+    "link-to-nowhere": (entry(link="somewhere"), "expectation one: link: String should match"),
+    "duplicate-id": (entry() + entry(), "the id one is already used"),
+    "id-of-the-project": (entry(id="exception-class-wrapped"), "the id exception-class-wrapped is already"),
+    "unknown-backend": (entry(backend="sqlight"), "no backend is called 'sqlight': did you mean sqlite?"),
+    "unknown-serializer": (entry(serializer="jason"), "no serializer is called 'jason': did you mean json?"),
+    "unknown-compression": (entry(compression="!zip"), "no compression is called 'zip'"),
+    "unknown-value": (
+        entry(scenario="test_round_trip", value=["int_42", "int_43"]),
+        "no value is called 'int_43': did you mean int_42",
+    ),
+}
+"""What stands in a file -> what the one line says of it."""
+
+TINY = """
+from backends.{module} import {base}
+
+
+class Tiny({base}):
+    name = "tiny"
+"""
+ONE_CELL = ("-m", "tiny and json and zlib", "-k", "codec", "--runtime", "local")
+
+
+def tiny(folder: Path, base: str, known: str | bytes | None) -> str:
+    """A backend of one's own with its known deviations beside it: the option that adds it."""
+    file = folder / "tiny_backend.py"
+    file.write_text(TINY.format(base=base, module=base.lower()))
+    if known is not None:
+        file.with_suffix(".toml").write_bytes(known if isinstance(known, bytes) else known.encode())
+    return f"--backend={file}"
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_mistake_is_one_clear_line(mistake: str, tmp_path: Path) -> None:
+    written, said = WRONG[mistake]
+    ended = matrix_run.run(tmp_path, tiny(tmp_path, "Filesystem", written), "--collect-only", *ONE_CELL)
+    assert ended.returncode == 4, ended.stdout
+    lines = [line for line in ended.stdout.splitlines() if line.strip()]
+    assert len(lines) == 1, ended.stdout
+    assert str(tmp_path / "tiny_backend.toml") in lines[0]
+    assert said in lines[0]
+
+
+def test_reading_a_right_file_gives_what_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "right.toml"
+    file.write_text(entry(serializer="json", value=["int_42", "!none"]))
+    assert read(file) == [expectation(serializer=("json",), value=("int_42", "!none"))]
+    file.write_text("")
+    assert read(file) == []
+
+
+def test_the_projects_own_files_name_what_exists() -> None:
+    for file in files():
+        for one in read(file):
+            assert one.versions, f"{one.id}: say which versions were seen to behave so"
+    with pytest.raises(BadExpectation, match="exception-attributes-lost: no case is called 'os_error'"):
+        Expectations(files()).check_names({"case": ["custom"]})
+
+
+# -- in a run
+
+
+def test_a_deviation_fails_the_run_until_it_is_expected(tmp_path: Path) -> None:
+    unexpected = matrix_run.run(tmp_path, tiny(tmp_path, "SQLite", None), *ONE_CELL)
+    assert unexpected.returncode == 1, unexpected.stdout
+    assert "ignored, blame backend: stored with no codec, configured is zlib" in unexpected.stdout
+    expected = matrix_run.run(tmp_path, tiny(tmp_path, "SQLite", entry(backend="tiny")), *ONE_CELL)
+    assert expected.returncode == 0, expected.stdout
+    assert "1 xfailed" in expected.stdout
+    (seen,) = matrix_run.observations(tmp_path).values()
+    assert (seen.outcome, seen.expectation) == ("expected", "one")
+
+
+@pytest.mark.parametrize(
+    ("base", "says", "found"),
+    [
+        ("Filesystem", {}, "stale expectation one says ignored, blame backend, but the promise held"),
+        ("SQLite", {"blame": "store"}, "stale expectation one says ignored, blame store, but ignored, blame"),
+        ("SQLite", {"verdict": "altered"}, "stale expectation one says altered, blame backend, but ignored"),
+    ],
+)
+def test_an_expectation_that_no_longer_holds_fails_the_run(
+    base: str, says: dict[str, object], found: str, tmp_path: Path
+) -> None:
+    known = entry(backend="tiny", **says)
+    ended = matrix_run.run(tmp_path, tiny(tmp_path, base, known), *ONE_CELL)
+    assert ended.returncode == 1, ended.stdout
+    assert found in ended.stdout
+
+
+def test_an_expectation_for_other_versions_excuses_nothing(tmp_path: Path) -> None:
+    known = entry(backend="tiny", versions=["celery<5"])
+    ended = matrix_run.run(tmp_path, tiny(tmp_path, "SQLite", known), *ONE_CELL)
+    assert ended.returncode == 1, ended.stdout
+    assert "stale" not in ended.stdout
+
+
+def test_two_expectations_for_one_cell_stop_the_run(tmp_path: Path) -> None:
+    known = entry(backend="tiny") + entry(id="two", backend="tiny", serializer="json")
+    ended = matrix_run.run(tmp_path, tiny(tmp_path, "SQLite", known), *ONE_CELL)
+    assert ended.returncode == 4, ended.stdout
+    (line,) = [line for line in ended.stdout.splitlines() if "ERROR" in line]
+    assert "expectations one (" in line
+    assert "both select test_codec[tiny-json-zlib]: narrow one of them" in line
+    assert "Traceback" not in ended.stdout

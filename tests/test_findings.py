@@ -1,0 +1,260 @@
+"""Each expectation has a script of plain Celery that shows it, and the scripts say only what they saw."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import matrix, poll, questions
+from harness.expectations import Expectation, Expectations, files
+from harness.matrix import MarkExpression, Selection
+from harness.registry import Registry
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = {script.stem: script for script in sorted((ROOT / "findings").glob("*.py"))}
+KNOWN: dict[str, Expectation] = {one.id: one for one in Expectations(files()).all}
+
+STORES: dict[str, Callable[[Path], str]] = {
+    "*": lambda folder: f"file://{folder}",
+    "filesystem": lambda folder: f"file://{folder}",
+    "sqlite": lambda folder: f"db+sqlite:///{folder}/results.sqlite",
+}
+"""Backend that an expectation names first -> URL of a store that needs no server."""
+
+TO_PICKLE = (
+    'app.conf.result_serializer = "json"',
+    'app.conf.update(result_serializer="pickle", result_accept_content=["pickle"])',
+)
+REBUILDABLE = (
+    ("(self, text, *, code)", "(self, text, code)"),
+    ("super().__init__(text)", "super().__init__(text, code)"),
+    ("code=7", "7"),
+)
+WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "database-compression-ignored": (
+        (
+            "@app.task",
+            "from celery.backends.database import DatabaseBackend\n\n\n"
+            "class Compressing(DatabaseBackend):\n    supports_result_compression = True\n\n\n@app.task",
+        ),
+    ),
+    "exception-argument-becomes-text": (TO_PICKLE,),
+    "exception-attributes-lost": (TO_PICKLE,),
+    "exception-class-remade": REBUILDABLE,
+    "exception-class-wrapped": REBUILDABLE,
+    "exception-tuple-becomes-list": (TO_PICKLE,),
+    "yaml-refusal-disguised": (
+        (
+            "    return (number for number in range(3))\n",
+            "    from kombu.serialization import dumps\n\n    try:\n"
+            '        return dumps((number for number in range(3)), serializer="yaml")\n'
+            "    except EncodeError as error:\n        raise EncodeError(str(error)) from None\n",
+        ),
+    ),
+}
+"""What to change in each script so that its deviation no longer shows: its expectation's workaround."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    said: str
+    seconds: float
+    left: list[str]
+    """What it left in the temporary folder that it was given, and processes that still use that."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One script with one argument list."""
+
+    id: str
+    kind: str
+
+
+def _arguments(asked: Asked, folder: Path) -> list[str]:
+    store = STORES.get(KNOWN[asked.id].backend[0])
+    assert store, f"{asked.id}: say in STORES which URL shows it here"
+    url = store(folder)
+    if asked.kind == "worked-around" and asked.id.startswith("database"):
+        url = f"{asked.id}:Compressing+{url.partition('+')[2]}"
+    return {
+        "shows": [url],
+        "worked-around": [url],
+        "none": [],
+        "two": [url, url],
+        "no-url": ["redis"],
+        "nonsense": ["nonsense://somewhere"],
+        "unreachable": ["redis://127.0.0.1:1/0"],
+    }[asked.kind]
+
+
+def _script(asked: Asked, folder: Path) -> Path:
+    if asked.kind != "worked-around":
+        return SCRIPTS[asked.id]
+    text = SCRIPTS[asked.id].read_text(encoding="utf-8")
+    for old, new in WORKAROUNDS[asked.id]:
+        assert text.count(old) >= 1, f"{asked.id} no longer says {old!r}"
+        text = text.replace(old, new)
+    script = folder / "changed" / f"{asked.id}.py"
+    script.parent.mkdir()
+    script.write_text(text, encoding="utf-8")
+    return script
+
+
+def _command(asked: Asked, folder: Path) -> tuple[list[str], dict[str, str]]:
+    for name in ("store", "tmp"):
+        (folder / name).mkdir(parents=True)
+    command = [sys.executable, str(_script(asked, folder)), *_arguments(asked, folder / "store")]
+    return command, {**os.environ, "TMPDIR": str(folder / "tmp")}
+
+
+def _left(folder: Path) -> list[str]:
+    left = [str(path) for path in (folder / "tmp").iterdir()]
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("FINDING_FOLDER", "").startswith(str(folder)):
+                left.append(f"process {process.pid}")
+        except psutil.Error:
+            pass  # it ended, or belongs to somebody else
+    return left
+
+
+def _run(asked: Asked, folder: Path) -> Ended:
+    command, environment = _command(asked, folder)
+    began = time.monotonic()
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=70,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, time.monotonic() - began, _left(folder))
+
+
+@pytest.fixture(scope="module")
+def ended(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Asked], Ended]]:
+    """Everything that the selected tests ask, run side by side."""
+    folder = tmp_path_factory.mktemp("findings")
+    selected = [
+        item.callspec.params["asked"]
+        for item in request.session.items
+        if item.path == request.path and "asked" in getattr(item, "callspec", _NoCall).params
+    ]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        jobs: dict[Asked, Future[Ended]] = {
+            asked: pool.submit(_run, asked, folder / asked.id / asked.kind) for asked in selected
+        }
+        yield lambda asked: jobs[asked].result()
+
+
+class _NoCall:
+    params: dict[str, object] = {}
+
+
+def asking(*kinds: str) -> pytest.MarkDecorator:
+    asked = [Asked(id, kind) for id in SCRIPTS for kind in kinds]
+    return pytest.mark.parametrize("asked", asked, ids=lambda one: f"{one.id}-{one.kind}")
+
+
+@asking("shows")
+def test_a_script_shows_its_deviation(asked: Asked, ended: Callable[[Asked], Ended]) -> None:
+    seen = ended(asked)
+    assert seen.code == 0, seen.said
+    assert seen.said.startswith("it shows: ")
+    assert seen.said.count("\n") == 1
+    assert seen.left == []
+
+
+@asking("worked-around")
+def test_with_the_workaround_it_no_longer_shows(asked: Asked, ended: Callable[[Asked], Ended]) -> None:
+    seen = ended(asked)
+    assert seen.code == 1, seen.said
+    assert seen.said.startswith("it does not show: ")
+    assert seen.left == []
+
+
+@asking("none", "two", "no-url")
+def test_wrong_usage_is_one_line(asked: Asked, ended: Callable[[Asked], Ended]) -> None:
+    seen = ended(asked)
+    assert (seen.code, seen.said) == (2, f"usage: python {asked.id}.py RESULT_BACKEND_URL\n")
+
+
+@asking("nonsense", "unreachable")
+def test_a_store_that_is_not_there_teaches_nothing(asked: Asked, ended: Callable[[Asked], Ended]) -> None:
+    seen = ended(asked)
+    assert seen.code == 2, seen.said
+    assert seen.said.startswith("cannot tell: ")
+    assert seen.said.count("\n") == 1
+    assert seen.seconds < 30
+    assert seen.left == []
+
+
+def test_a_script_that_is_ended_takes_its_worker_along(tmp_path: Path) -> None:
+    command, environment = _command(Asked("exception-class-wrapped", "shows"), tmp_path / "run")
+    script = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert poll.until(lambda: psutil.Process(script.pid).children() or None, timeout=20)
+        script.send_signal(signal.SIGTERM)
+        said, _ = script.communicate(timeout=20)
+    finally:
+        script.kill()
+    assert script.returncode == 2
+    assert said.startswith("cannot tell: ended from outside")
+    assert _left(tmp_path / "run") == []
+
+
+def test_every_expectation_has_a_script_and_every_script_an_expectation() -> None:
+    assert set(SCRIPTS) == set(KNOWN) == set(WORKAROUNDS)
+
+
+@pytest.mark.parametrize("id", SCRIPTS)
+def test_a_script_is_plain_celery(id: str) -> None:
+    tree = ast.parse(SCRIPTS[id].read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    foreign = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    assert foreign <= {"celery", "kombu"}
+
+
+def test_the_scripts_ask_in_the_same_way() -> None:
+    frames = {script.read_text(encoding="utf-8").partition("\ndef ask(")[2] for script in SCRIPTS.values()}
+    assert len(frames) == 1
+
+
+@pytest.mark.parametrize("id", KNOWN)
+def test_an_expectation_selects_cells_of_the_matrix(id: str) -> None:
+    assert any(KNOWN[id].selects(cell) for cell in _matrix())
+
+
+def test_no_cell_of_the_matrix_has_two_expectations() -> None:
+    expectations = Expectations(files())
+    for cell in _matrix():
+        expectations.of(cell, {})
+
+
+_cells: list[matrix.Cell] = []
+
+
+def _matrix() -> list[matrix.Cell]:
+    if not _cells:
+        everything = Selection(MarkExpression(""))
+        for scenario in questions.scenarios():
+            _cells.extend(matrix.multiply(scenario, Registry().names, everything))
+    return _cells
