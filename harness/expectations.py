@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
@@ -66,7 +66,8 @@ class Expectation(BaseModel):
             try:
                 Requirement(text)
             except InvalidRequirement as error:
-                raise ValueError(f"{text!a} is no version range: {error}") from error
+                why = str(error).splitlines()[0]  # packaging draws a caret below
+                raise ValueError(f"{text!a} is no version range: {why}") from error
         return versions
 
     def selects(self, cell: Cell) -> bool:
@@ -129,12 +130,18 @@ def read(file: Path) -> list[Expectation]:
         return _File.model_validate(table).expectation
     except ValidationError as error:
         first = error.errors()[0]
-        where = first["loc"]
-        entries = table.get("expectation", [])
-        number = next((part for part in where if isinstance(part, int)), None)
-        name = entries[number].get("id", f"number {number + 1}") if number is not None else "the file"
-        key = ".".join(str(part) for part in where if part != "expectation" and not isinstance(part, int))
-        raise BadExpectation(f"{file}: expectation {name}: {key}: {first['msg']}") from error
+        number = next((part for part in first["loc"] if isinstance(part, int)), None)
+        name = "the file" if number is None else f"expectation {_name_of(table, number)}"
+        key = first["loc"][-1]
+        hint = "; write [[expectation]]" if first["loc"] == ("expectation",) else ""
+        raise BadExpectation(f"{file}: {name}: {key}: {first['msg']}{hint}") from error
+
+
+def _name_of(table: Mapping[str, Any], number: int) -> str:
+    """What to call the expectation in which validation failed: its id, else its place."""
+    entry = table["expectation"][number]
+    found = entry.get("id") if isinstance(entry, dict) else None
+    return str(found or f"number {number + 1}")
 
 
 class Expectations:

@@ -71,7 +71,9 @@ class State:
     def run_folder(self) -> Path:
         if self.is_xdist_worker:
             return Path(self.config.workerinput["roundtrip_folder"])  # type: ignore[attr-defined]
-        return self.start_controller().folder
+        controller = self.start_controller()
+        controller.log  # noqa: B018 - opens it: a run that is killed at once leaves its header
+        return controller.folder
 
 
 # -- options and markers
@@ -148,10 +150,12 @@ def pytest_configure(config: pytest.Config) -> None:
         state.expression.check(registered)
         state.expectations.check_names(
             {
-                "backend": state.registry.names,
-                "serializer": matrix.SERIALIZERS,
-                "compression": matrix.COMPRESSIONS,
-                "value": matrix.value_names(),
+                Axis.BACKEND: state.registry.names,
+                Axis.SERIALIZER: matrix.SERIALIZERS,
+                Axis.COMPRESSION: matrix.COMPRESSIONS,
+                Axis.BROKER: matrix.BROKERS,
+                Axis.POOL: matrix.POOLS,
+                Axis.VALUE: matrix.value_names(),
             }
         )
     except RoundtripError as error:

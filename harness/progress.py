@@ -58,6 +58,8 @@ class Progress:
         """The grid, at the end of pytest's own summary."""
         from harness.report.text import summary_grid
 
+        if not controller.has_log:
+            return
         terminal.section("celery-roundtrip")
         for line in summary_grid(controller.pairs):
             terminal.line(line)
@@ -75,7 +77,8 @@ class Progress:
         kept = controller.close(cut_short, options.keep and red)
         if kept:
             self._closing.append(f"kept stores and logs: {kept}")
-        self._closing.append(f"run log: {_shown(options.run_log)}")
+        if controller.has_log:
+            self._closing.append(f"run log: {_shown(options.run_log)}")
         if controller.counts:
             self._report(options)
 

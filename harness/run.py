@@ -80,12 +80,13 @@ class Controller:
         self.others: Counter[str] = Counter()
         """Outcomes of the questions that do not vary all three axes of the grid."""
         check_writable(options.report)
-        self.log = RunLogWriter(options.run_log)
+        check_writable(options.run_log)
         self.folder = processes.new_run_folder()
         self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
+        self._header = self._describe(command, selection)
+        self._log: RunLogWriter | None = None
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._closing = False
-        self.log.write(self._header(command, selection))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.supervisor", str(self.folder)],
             stdin=subprocess.PIPE,
@@ -101,7 +102,19 @@ class Controller:
         processes.record(self.folder, "supervisor", self._process.pid)
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def _header(self, command: Sequence[str], selection: str) -> Record:
+    @property
+    def log(self) -> RunLogWriter:
+        """The run log; opened by the first that needs it, so that a run without cells leaves the last one be."""
+        if self._log is None:
+            self._log = RunLogWriter(self.options.run_log)
+            self._log.write(self._header)
+        return self._log
+
+    @property
+    def has_log(self) -> bool:
+        return self._log is not None
+
+    def _describe(self, command: Sequence[str], selection: str) -> Record:
         options = self.options
         return {
             "kind": "header",
@@ -173,13 +186,14 @@ class Controller:
         if not keep:
             # nothing is left of a run that ended well; this is for the others
             processes.sweep(self.folder)
-        self.take_facts()
-        self.log.close(dict(self.counts), cut_short)
+        if self.has_log:
+            self.take_facts()
+            self.log.close(dict(self.counts), cut_short)
         return self.folder if keep else None
 
 
 def check_writable(path: Path) -> None:
-    """Find out before the run whether the report can be written after it.
+    """Find out before the run whether a file can be written in it or after it.
 
     :raises LogUnwritable: it cannot.
     """
@@ -191,7 +205,7 @@ def check_writable(path: Path) -> None:
         if not there:
             path.unlink()
     except OSError as error:
-        raise LogUnwritable(path, error, "report") from error
+        raise LogUnwritable(path, error, "file") from error
 
 
 _shapes: dict[tuple[str, ...], Mapping[str, str]] = {}

@@ -143,6 +143,7 @@ WRONG = {
         "versions: Value error, 'celery 5' is no version range",
     ),
     "link-to-nowhere": (entry(link="somewhere"), "expectation one: link: String should match"),
+    "not-a-table": ('expectation = ["one"]\n', "Input should be a valid"),
     "duplicate-id": (entry() + entry(), "the id one is already used"),
     "id-of-the-project": (entry(id="exception-class-wrapped"), "the id exception-class-wrapped is already"),
     "unknown-backend": (entry(backend="sqlight"), "no backend is called 'sqlight': did you mean sqlite?"),

@@ -1,0 +1,250 @@
+"""Only what is selected is imported, started and run; and the same cells give the same verdicts."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import matrix_run
+import pytest
+
+from harness import runlog
+from harness.errors import RoundtripError, UnknownName
+from harness.matrix import MarkExpression, Selection, multiply, scope
+from harness.questions import scenarios
+
+BACKENDS = ("django-db", "filesystem", "redis", "sqlite")
+DRIVERS = {"redis": {"redis"}, "sqlite": {"sqlalchemy"}, "filesystem": set()}
+"""What each backend may import beside what its broker needs."""
+
+
+def cells(expression: str, **ids):
+    selection = Selection(MarkExpression(expression), {name: frozenset(texts) for name, texts in ids.items()})
+    return [cell for one in scenarios() for cell in multiply(one, BACKENDS, selection)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "decided", "possible"),
+    [
+        ("redis", {}, True),
+        ("redis", {"redis": False}, False),
+        ("redis and json", {"redis": True}, True),
+        ("redis and json", {"json": False}, False),
+        ("not redis", {"redis": True}, False),
+        ("not redis", {}, True),
+        ("redis or sqlite", {"redis": False}, True),
+        ("not (redis or sqlite) and json", {"redis": False, "sqlite": False, "json": True}, True),
+        ("not (redis or sqlite) and json", {"sqlite": True}, False),
+        ("django-db and not slow", {"django-db": True, "slow": True}, False),
+        ("", {}, True),
+    ],
+)
+def test_expression_with_undecided_names(expression, decided, possible):
+    assert MarkExpression(expression).possible(decided) is possible
+
+
+def test_expression_that_does_not_parse():
+    with pytest.raises(RoundtripError, match="does not parse"):
+        MarkExpression("redis and (")
+
+
+def test_expression_with_a_misspelt_name():
+    with pytest.raises(UnknownName, match="did you mean redis"):
+        MarkExpression("reddis and json").check(["redis", "json"])
+
+
+def test_backend_and_axes_are_pruned():
+    found = cells("redis and json and zlib")
+    assert {cell.configuration.backend for cell in found} == {"redis"}
+    assert {cell.configuration.serializer for cell in found} == {"json"}
+    assert {cell.configuration.compression for cell in found} == {"zlib"}
+    # a scenario that does not vary the compression carries no compression marker
+    assert not any(cell.scenario == "test_success" for cell in found)
+
+
+def test_undeclared_axes_sit_at_their_default_and_carry_no_marker():
+    lifetimes = [cell for cell in cells("redis") if cell.scenario == "test_lifetime"]
+    assert [cell.configuration.key for cell in lifetimes] == ["redis-json-uncompressed-redis-prefork"]
+    assert not [cell for cell in cells("redis and json") if cell.scenario == "test_lifetime"]
+
+
+def test_codec_question_is_asked_of_codecs_only():
+    asked = {cell.configuration.compression for cell in cells("redis") if cell.scenario == "test_codec"}
+    assert asked == {"zlib", "bzip2"}
+
+
+def test_slow_cells_are_few_and_named():
+    everything, slow = cells(""), cells("slow")
+    assert slow
+    assert len(slow) <= len(everything) / 10
+    assert all(cell.slow for cell in slow)
+    assert len(cells("not slow")) == len(everything) - len(slow)
+
+
+def test_typed_ids_are_decoded_by_table():
+    found = cells("", test_round_trip=["django-db-json-zlib-int_42"], test_success=["redis-yaml"])
+    chosen = [cell for cell in found if cell.scenario in ("test_round_trip", "test_success")]
+    assert [cell.cell_id for cell in chosen] == [
+        "test_success[redis-yaml]",
+        "test_round_trip[django-db-json-zlib-int_42]",
+    ]
+
+
+def test_cell_ids_are_unique():
+    ids = [cell.cell_id for cell in cells("")]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("node_id", "expected"),
+    [
+        ("scenarios/test_values.py::test_round_trip[redis-json-zlib-int_42]", "redis-json-zlib"),
+        ("scenarios/test_state.py::test_success[redis-yaml]", "redis-yaml-uncompressed"),
+        ("scenarios/test_at_rest.py::test_lifetime[django-db]", "django-db-json-uncompressed"),
+        ("tests/test_x.py::test_plain[anything]", "tests/test_x.py"),
+    ],
+)
+def test_scope_of_a_node_id(node_id, expected):
+    assert scope(node_id, BACKENDS) == expected
+
+
+def test_scope_agrees_with_the_configuration_of_every_cell():
+    for cell in cells(""):
+        wanted = cell.configuration
+        found = scope(f"scenarios/x.py::{cell.cell_id}", BACKENDS)
+        assert found == f"{wanted.backend}-{wanted.serializer}-{wanted.compression}"
+
+
+@pytest.mark.parametrize("backend", sorted(DRIVERS))
+def test_a_backend_imports_no_other_driver_and_starts_no_other_service(tmp_path, backend):
+    """pytest itself imports none; workers and clients only their own. Seen from inside each process."""
+    spy = tmp_path / "spy"
+    spy.mkdir()
+    seen = tmp_path / "modules.jsonl"
+    (spy / "sitecustomize.py").write_text(
+        # clients and workers are ended by SIGKILL: they tell when they import, not when they exit
+        "import json, os, sys\n"
+        f"WATCHED = {sorted(set().union(*DRIVERS.values()) | {'celery'})!r}\n"
+        "def spy(event, arguments):\n"
+        "    if event == 'import' and arguments[0] in WATCHED:\n"
+        f"        with open({str(seen)!r}, 'a') as file:\n"
+        "            file.write(json.dumps([sys.orig_argv, arguments[0]]) + '\\n')\n"
+        "sys.addaudithook(spy)\n"
+    )
+    done = matrix_run.run(
+        tmp_path,
+        *("-m", f"{backend} and json and zlib", "-k", "int_42 or where", "--runtime", "local"),
+        environment={"PYTHONPATH": str(spy)},
+    )
+    assert done.returncode == 0, done.stdout
+    imports = [json.loads(line) for line in seen.read_text().splitlines()]
+    by_process: dict[str, set[str]] = {}
+    for original, name in imports:
+        command = " ".join(original)
+        kind = next(
+            (one for one in ("harness.client", "harness.app", "supervisor") if one in command), "pytest"
+        )
+        by_process.setdefault(kind, set()).add(name)
+    drivers = set().union(*DRIVERS.values())
+    assert not by_process.get("pytest", set()) & drivers
+    broker = {"redis"}
+    for kind in ("harness.client", "harness.app"):
+        assert by_process[kind] & drivers <= DRIVERS[backend] | broker
+    started = [service.name for service in runlog.read(tmp_path / "run.jsonl").services]
+    assert started == ["redis"]
+
+
+def test_one_pasted_node_id_collects_one_item(tmp_path):
+    node = "scenarios/test_values.py::test_round_trip[redis-json-zlib-int_42]"
+    done = matrix_run.run(tmp_path, "--collect-only", "-q", node)
+    assert node in done.stdout
+    assert "1 test collected" in done.stdout
+
+
+def test_several_node_ids_select_exactly_those(tmp_path):
+    nodes = [
+        "scenarios/test_values.py::test_round_trip[sqlite-json-zlib-int_42]",
+        "scenarios/test_at_rest.py::test_lifetime[filesystem]",
+    ]
+    done = matrix_run.run(tmp_path, "--runtime", "local", *nodes)
+    assert done.returncode == 0, done.stdout
+    assert {one.nodeid for one in runlog.read(tmp_path / "run.jsonl").observations} == set(nodes)
+
+
+def test_keyword_selects_by_value_name(tmp_path):
+    done = matrix_run.run(tmp_path, "--collect-only", "-q", "-m", "redis and json and zlib", "-k", "tuple")
+    lines = [line for line in done.stdout.splitlines() if "::" in line]
+    assert lines
+    assert all("tuple" in line for line in lines)
+
+
+FAKE = ("--backend", "tests/fakes.py", "--runtime", "local")
+
+
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+def test_last_failed_runs_exactly_the_failures(tmp_path, parallel):
+    selection = ("-m", "fake-truncates and not slow and not bzip2 and not yaml", *FAKE, *parallel)
+    cache = ("-p", "cacheprovider", "-o", f"cache_dir={tmp_path / 'cache'}")
+    first = matrix_run.run(tmp_path, *selection, *cache)
+    assert first.returncode == 1, first.stdout
+    failed = {
+        one.nodeid for one in runlog.read(tmp_path / "run.jsonl").observations if one.outcome == "failed"
+    }
+    assert 3 < len(failed) < 200
+    second = matrix_run.run(tmp_path, *selection, *cache, "--last-failed")
+    assert second.returncode == 1, second.stdout
+    assert {one.nodeid for one in runlog.read(tmp_path / "run.jsonl").observations} == failed
+
+
+def verdicts(folder):
+    log = runlog.read(folder / "run.jsonl")
+    return {one.cell_id: (one.verdict, one.blame, one.outcome) for one in log.observations}
+
+
+def test_two_processes_give_the_same_verdicts_as_one(tmp_path):
+    selection = (
+        "-m",
+        "(filesystem or sqlite) and not slow and not bzip2",
+        "--runtime",
+        "local",
+        "--seed",
+        "7",
+    )
+    found = []
+    for name, more in (("one", ()), ("two", ("-n", "2")), ("again", ())):
+        folder = tmp_path / name
+        folder.mkdir()
+        done = matrix_run.run(folder, *selection, *more)
+        assert done.returncode == 0, done.stdout
+        found.append(verdicts(folder))
+    one, two, again = found
+    assert len(one) > 2500
+    assert one == two
+    assert list(one) == list(again)
+    assert one == again
+
+
+def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
+    done = matrix_run.run(
+        tmp_path,
+        *(
+            "-m",
+            "(filesystem or redis) and not slow",
+            "-k",
+            "int or none",
+            "-n",
+            "2",
+            "-v",
+            "--runtime",
+            "local",
+        ),
+    )
+    assert done.returncode == 0, done.stdout
+    processes: dict[str, set[str]] = {}
+    for process, node in re.findall(r"\[(gw\d)\] .*?(?:PASSED|XFAIL) (scenarios/\S+)", done.stdout):
+        processes.setdefault(scope(node, BACKENDS), set()).add(process)
+    assert len(processes) == 24
+    assert all(len(gateways) == 1 for gateways in processes.values())
+    assert set().union(*processes.values()) == {"gw0", "gw1"}
+    configurations = runlog.read(tmp_path / "run.jsonl").configurations
+    assert len(configurations) == 24
