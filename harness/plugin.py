@@ -72,7 +72,7 @@ class State:
         if self.is_xdist_worker:
             return Path(self.config.workerinput["roundtrip_folder"])  # type: ignore[attr-defined]
         controller = self.start_controller()
-        controller.log  # noqa: B018 - opens it: a run that is killed at once leaves its header
+        controller.open_log()
         return controller.folder
 
 

@@ -102,9 +102,8 @@ class Controller:
         processes.record(self.folder, "supervisor", self._process.pid)
         threading.Thread(target=self._listen, daemon=True).start()
 
-    @property
-    def log(self) -> RunLogWriter:
-        """The run log; opened by the first that needs it, so that a run without cells leaves the last one be."""
+    def open_log(self) -> RunLogWriter:
+        """The run log, with its header. Opened when there are cells: else the last run's is left alone."""
         if self._log is None:
             self._log = RunLogWriter(self.options.run_log)
             self._log.write(self._header)
@@ -151,12 +150,12 @@ class Controller:
         while not self._facts.empty():
             fact = self._facts.get()
             if fact["kind"] == "service":
-                self.log.write(fact)
+                self.open_log().write(fact)
 
     def note(self, record: Record) -> None:
         """Write a judged cell to the run log."""
         self.take_facts()
-        self.log.write(record)
+        self.open_log().write(record)
         if record["kind"] == "observation":
             self.counts[record["outcome"]] += 1
             if set(MATRIX_AXES) <= set(record["declared_axes"]):
@@ -188,7 +187,7 @@ class Controller:
             processes.sweep(self.folder)
         if self.has_log:
             self.take_facts()
-            self.log.close(dict(self.counts), cut_short)
+            self.open_log().close(dict(self.counts), cut_short)
         return self.folder if keep else None
 
 
