@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import UnknownName
@@ -17,8 +18,8 @@ class Broker(abc.ABC):
     services: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
-    def settings(self, namespace: str, servers: Mapping[str, Server]) -> dict[str, object]:
-        """Celery settings that keep every queue and key below `namespace`."""
+    def settings(self, namespace: str, folder: Path, servers: Mapping[str, Server]) -> dict[str, object]:
+        """Celery settings that keep every queue and key below `namespace`, every file below `folder`."""
 
     @abc.abstractmethod
     def wipe(self, namespace: str, servers: Mapping[str, Server]) -> None:
@@ -29,7 +30,7 @@ class RedisBroker(Broker):
     name = "redis"
     services = ("redis",)
 
-    def settings(self, namespace: str, servers: Mapping[str, Server]) -> dict[str, object]:
+    def settings(self, namespace: str, folder: Path, servers: Mapping[str, Server]) -> dict[str, object]:
         return {
             "broker_url": servers["redis"].url,
             "broker_transport_options": {"global_keyprefix": self._prefix(namespace)},
@@ -46,7 +47,30 @@ class RedisBroker(Broker):
         return f"{namespace}:broker:"
 
 
-BROKERS: Mapping[str, Broker] = {broker.name: broker for broker in (RedisBroker(),)}
+class FilesystemBroker(Broker):
+    """kombu's filesystem transport: a broker without a server."""
+
+    name = "filesystem"
+
+    def settings(self, namespace: str, folder: Path, servers: Mapping[str, Server]) -> dict[str, object]:
+        messages, control = folder / "messages", folder / "control"
+        for made in (messages, control):
+            made.mkdir(parents=True, exist_ok=True)
+        return {
+            "broker_url": "filesystem://",
+            "broker_transport_options": {
+                "data_folder_in": str(messages),
+                "data_folder_out": str(messages),
+                "control_folder": str(control),
+                "polling_interval": 0.02,  # kombu's own second would be the time of every task
+            },
+        }
+
+    def wipe(self, namespace: str, servers: Mapping[str, Server]) -> None:
+        """Nothing: its files go with the run's folder."""
+
+
+BROKERS: Mapping[str, Broker] = {broker.name: broker for broker in (RedisBroker(), FilesystemBroker())}
 
 
 def broker(name: str) -> Broker:

@@ -178,6 +178,11 @@ class Cell:
         return self.axes[Axis.COMPRESSION]
 
     @property
+    def algorithm(self) -> str:
+        """The algorithm of the configured codec: kombu's ``gzip`` is a zlib stream."""
+        return "zlib" if self.compression == "gzip" else self.compression
+
+    @property
     def patience(self) -> float:
         """Seconds that this cell's task, and then its read, may take."""
         more = self.value.patience if Axis.VALUE in self.axes else 1.0

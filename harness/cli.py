@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from harness.ascii import escape
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
-from harness.run import SERIALIZER_PACKAGES
+from harness.run import CODEC_PACKAGES, installed
 from harness.scenario import FAMILIES, Scenario
 from harness.verdict import Axis
 
@@ -76,21 +75,28 @@ def doctor(as_json: bool, files: Sequence[str]) -> None:
     """
     found_services = {name: _try_service(name) for name in services.known()}
     backends = [_try_backend(Registry(files), name, found_services) for name in Registry(files).names]
-    codecs = [{"name": name, **_package(SERIALIZER_PACKAGES.get(name), name)} for name in matrix.SERIALIZERS]
+    serializers = [_try_codec(name) for name in matrix.SERIALIZERS]
+    codecs = [_try_codec(name) for name in matrix.ALL_COMPRESSIONS[1:]]
     facts = {
         "python": sys.version.split()[0],
         "celery": importlib.metadata.version("celery"),
         "kombu": importlib.metadata.version("kombu"),
         "services": list(found_services.values()),
         "backends": backends,
-        "serializers": codecs,
+        "serializers": serializers,
+        "codecs": codecs,
     }
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
         click.echo(f"Python {facts['python']}, celery {facts['celery']}, kombu {facts['kombu']}")
         served = list(found_services.values())
-        for title, rows in (("service", served), ("backend", backends), ("serializer", codecs)):
+        for title, rows in (
+            ("service", served),
+            ("backend", backends),
+            ("serializer", serializers),
+            ("codec", codecs),
+        ):
             _table((title, "runs here", "how, or why not", "mend it with"), [_row(row) for row in rows])
     sys.exit(0 if any(backend["ok"] for backend in backends) else 1)
 
@@ -213,8 +219,12 @@ def _try_backend(registry: Registry, name: str, found: dict[str, dict[str, Any]]
     return {"name": name, "ok": True, "how": backend.description, "remedy": ""}
 
 
+def _try_codec(name: str) -> dict[str, Any]:
+    return {"name": name, **_package(CODEC_PACKAGES.get(name), name)}
+
+
 def _package(package: str | None, requirement: str) -> dict[str, Any]:
-    if package is None or importlib.util.find_spec(package) is not None:
+    if package is None or installed(package):
         return {"ok": True, "how": package or "built in", "remedy": ""}
     extra = requirement if "[" in requirement else f"celery-roundtrip[{requirement}]"
     return {"ok": False, "how": f"the package {package} is missing", "remedy": f"pip install '{extra}'"}
@@ -273,7 +283,7 @@ def _questions(_: Registry, __: str) -> list[dict[str, Any]]:
 def _cells(registry: Registry, expression: str) -> list[dict[str, Any]]:
     selection = Selection(MarkExpression(expression))
     selection.expression.check(
-        (*registry.names, *matrix.SERIALIZERS, *matrix.COMPRESSIONS, *FAMILIES, "slow")
+        (*registry.names, *matrix.SERIALIZERS, *matrix.ALL_COMPRESSIONS, *FAMILIES, "slow")
     )
     return [
         {

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 SERIALIZERS = ("json", "pickle", "yaml", "msgpack")
 COMPRESSIONS = ("uncompressed", "zlib", "bzip2")
-BROKERS = ("redis",)
+"""The compression axis of every scenario that does not say otherwise."""
+OTHER_COMPRESSIONS = ("gzip", "lzma", "brotli", "zstd")
+"""Codecs that only some scenarios ask for: they multiply workers, not insight."""
+ALL_COMPRESSIONS = (*COMPRESSIONS, *OTHER_COMPRESSIONS)
+BROKERS = ("redis", "filesystem")
 POOLS = ("prefork", "threads", "solo")
 
 DEFAULTS: Mapping[Axis, str] = {
@@ -138,7 +142,7 @@ def _identifiers(text: str) -> set[str]:
 def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) -> Iterator[Cell]:
     """Every selected cell of a scenario, pruned axis by axis before the next axis is multiplied."""
     wanted = selection.ids.get(scenario.name)
-    names = {*backends, *SERIALIZERS, *COMPRESSIONS}
+    names = {*backends, *SERIALIZERS, *ALL_COMPRESSIONS}
     undeclared = {
         axis: selection.point(axis) for axis in (Axis.SERIALIZER, Axis.COMPRESSION, Axis.BROKER, Axis.POOL)
     }
@@ -169,13 +173,15 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
 
 
 def points(axis: Axis, scenario: Scenario, backends: Sequence[str]) -> Sequence[str]:
-    """The points of an axis, in the order in which the matrix shows them."""
+    """The points of an axis that a scenario asks for, in the order in which the matrix shows them."""
+    if axis in scenario.only:
+        return scenario.only[axis]
     if axis is Axis.BACKEND:
         return backends
     if axis is Axis.SERIALIZER:
         return SERIALIZERS
     if axis is Axis.COMPRESSION:
-        return [name for name in COMPRESSIONS if scenario.compressed in (None, name != "uncompressed")]
+        return COMPRESSIONS
     if axis is Axis.VALUE:
         return value_names()
     return scenario.cases
@@ -225,7 +231,7 @@ def scope(node_id: str, backends: Sequence[str]) -> str:
     backend = max(fitting, key=len)
     parts = bracket[len(backend) + 1 :].split("-")
     serializer = next((part for part in parts if part in SERIALIZERS), DEFAULTS[Axis.SERIALIZER])
-    compression = next((part for part in parts if part in COMPRESSIONS), DEFAULTS[Axis.COMPRESSION])
+    compression = next((part for part in parts if part in ALL_COMPRESSIONS), DEFAULTS[Axis.COMPRESSION])
     return f"{backend}-{serializer}-{compression}"
 
 
@@ -235,7 +241,7 @@ def _decide(axis: Axis, point: str, scenario: Scenario, backends: Sequence[str])
     if axis is Axis.SERIALIZER:
         return {name: name == point for name in SERIALIZERS}
     if axis is Axis.COMPRESSION:
-        return {name: name == point for name in COMPRESSIONS}
+        return {name: name == point for name in ALL_COMPRESSIONS}
     if axis is Axis.VALUE:
         return {"slow": corpus.value(point).slow is not None or scenario.slow is not None}
     return {}
@@ -245,7 +251,7 @@ def _varies(name: str, scenario: Scenario, backends: Sequence[str]) -> bool:
     return (
         (name in backends and Axis.BACKEND in scenario.axes)
         or (name in SERIALIZERS and Axis.SERIALIZER in scenario.axes)
-        or (name in COMPRESSIONS and Axis.COMPRESSION in scenario.axes)
+        or (name in ALL_COMPRESSIONS and Axis.COMPRESSION in scenario.axes)
     )
 
 

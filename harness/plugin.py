@@ -152,7 +152,7 @@ def pytest_configure(config: pytest.Config) -> None:
             {
                 Axis.BACKEND: state.registry.names,
                 Axis.SERIALIZER: matrix.SERIALIZERS,
-                Axis.COMPRESSION: matrix.COMPRESSIONS,
+                Axis.COMPRESSION: matrix.ALL_COMPRESSIONS,
                 Axis.BROKER: matrix.BROKERS,
                 Axis.POOL: matrix.POOLS,
                 Axis.VALUE: matrix.value_names(),
@@ -436,7 +436,7 @@ def _service_url(text: str) -> tuple[str, str]:
 def _markers(registry: Registry) -> Iterable[tuple[str, str]]:
     yield from ((name, f"cells of the {name} result backend") for name in registry.names)
     yield from ((name, f"cells that vary the serializer, at {name}") for name in matrix.SERIALIZERS)
-    yield from ((name, f"cells that vary the compression, at {name}") for name in matrix.COMPRESSIONS)
+    yield from ((name, f"cells that vary the compression, at {name}") for name in matrix.ALL_COMPRESSIONS)
     yield from ((name, f"the scenario family {name}") for name in FAMILIES)
     yield "slow", "values of 1 MiB and more, and what was measured over 2 s; each names its reason"
 

@@ -45,7 +45,13 @@ PACKAGES = (
     *("pytest", "pytest-xdist", "celery-roundtrip"),
 )
 MATRIX_AXES = ("backend", "serializer", "compression")
-SERIALIZER_PACKAGES = {"yaml": "yaml", "msgpack": "msgpack"}
+CODEC_PACKAGES = {
+    "yaml": "yaml",
+    "msgpack": "msgpack",
+    "brotli": "brotli",
+    "zstd": "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd",
+}
+"""Serializers and codecs that need a package: its import name; the extra is called like the codec."""
 
 
 @dataclass(frozen=True)
@@ -346,12 +352,11 @@ class Observer:
         source = self.registry.source(configuration.backend)
         backend = load(source)
         packages = dict(backend.packages)
-        if configuration.serializer in SERIALIZER_PACKAGES:
-            packages[SERIALIZER_PACKAGES[configuration.serializer]] = (
-                f"celery-roundtrip[{configuration.serializer}]"
-            )
+        for codec in (configuration.serializer, configuration.compression):
+            if codec in CODEC_PACKAGES:
+                packages[CODEC_PACKAGES[codec]] = f"celery-roundtrip[{codec}]"
         for package, requirement in packages.items():
-            if importlib.util.find_spec(package) is None:
+            if not installed(package):
                 raise ServiceUnavailable(
                     f"the Python package {package} is missing", f"pip install {shlex.quote(requirement)}"
                 )
@@ -367,6 +372,14 @@ class Observer:
     def _client_environment(self, setup: Setup) -> dict[str, str]:
         path = os.pathsep.join(filter(None, (str(self._root), os.environ.get("PYTHONPATH"))))
         return {**setup.environment, "PYTHONPATH": path}
+
+
+def installed(package: str) -> bool:
+    """Whether a package can be imported; it is not imported."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the parent of a dotted name
+        return False
 
 
 def _now() -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import RoundtripError
@@ -27,7 +27,7 @@ class Scenario:
     :param axes: what the scenario varies; ``backend`` comes first.
     :param answers: question ids of docs/questions, ``v-*`` for all of a family.
     :param cases: points of the ``case`` axis.
-    :param compressed: restricts the compression axis: True to codecs, False to ``uncompressed``.
+    :param only: restricts an axis to some of its points.
     :param slow: why it is slow, or None.
     """
 
@@ -35,7 +35,7 @@ class Scenario:
     axes: tuple[Axis, ...]
     answers: tuple[str, ...]
     cases: tuple[str, ...] = ()
-    compressed: bool | None = None
+    only: Mapping[Axis, tuple[str, ...]] = field(default_factory=dict)
     slow: str | None = None
 
     @property
@@ -63,7 +63,7 @@ def scenario(
     *axes: str,
     answers: Sequence[str],
     cases: Sequence[str] = (),
-    compressed: bool | None = None,
+    only: Mapping[str, Sequence[str]] | None = None,
     slow: str | None = None,
 ) -> Callable[[Body], Scenario]:
     """Declare a scenario. What stands before ``yield`` in its body submits, what follows checks.
@@ -86,7 +86,8 @@ def scenario(
         for case in cases:
             if not POINT.match(case):
                 raise RoundtripError(f"{where}: case {case!a}: use lower-case letters, digits, _ and .")
-        made = Scenario(body, declared, tuple(answers), tuple(cases), compressed, slow)
+        restricted = {Axis(axis): tuple(points) for axis, points in (only or {}).items()}
+        made = Scenario(body, declared, tuple(answers), tuple(cases), restricted, slow)
         if not made.promise:
             raise RoundtripError(f"{where}: the docstring must state the promise")
         return made

@@ -80,7 +80,7 @@ def set_up(
         "result_serializer": configuration.serializer,
         "result_accept_content": [configuration.serializer],
         "broker_connection_retry_on_startup": True,
-        **broker(configuration.broker).settings(f"roundtrip-{run}", servers),
+        **broker(configuration.broker).settings(f"roundtrip-{run}", folder.parent / "broker", servers),
         **backend.settings(),
     }
     if configuration.compression != "uncompressed":

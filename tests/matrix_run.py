@@ -62,3 +62,14 @@ def command(*arguments: str, timeout: float = 60, **options) -> subprocess.Compl
         check=False,
         **options,
     )
+
+
+def hiding(folder: Path, *modules: str) -> dict[str, str]:
+    """Environment in which these packages count as not installed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *a: None if name in {modules!r} else find(name, *a)\n"
+    )
+    return {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}

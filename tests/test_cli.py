@@ -31,14 +31,8 @@ def test_doctor_starts_what_it_says_can_be_served():
 
 
 def test_doctor_names_the_mending_command(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util\n"
-        "find = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *a: None if name in ('sqlalchemy', 'yaml') else find(name, *a)\n"
-    )
-    done = roundtrip(
-        "doctor", "--json", env={"PYTHONPATH": f"{tmp_path}:{matrix_run.ROOT}", "PATH": "/nowhere"}
-    )
+    environment = {**matrix_run.hiding(tmp_path, "sqlalchemy", "yaml"), "PATH": "/nowhere"}
+    done = roundtrip("doctor", "--json", env=environment)
     assert done.returncode == 0, done.stdout
     found = json.loads(done.stdout)
     missing = {
