@@ -26,10 +26,12 @@ class Namespace:
     :param name: ASCII letters, digits and hyphens; unique for run and configuration. A prefix, table,
         keyspace, bucket or index is derived from it.
     :param folder: an empty folder of its own, for stores that are files.
+    :param run: what the names of all namespaces of this run begin with.
     """
 
     name: str
     folder: Path
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Backend(abc.ABC):
     stores_meta: ClassVar[bool] = True
     """Whether the bytes at rest hold Celery's whole task meta, not the bare result."""
     reading_consumes: ClassVar[bool] = False
+    """Whether a result is gone once it was read, and only who submitted can read it. Evidence at rest
+    then comes from a twin submission that nobody reads; see `reply_queue`."""
+    broker: ClassVar[str | None] = None
+    """The broker that this backend lives in, whatever ``--broker`` says; None: it has none."""
+    reply_queue: str = ""
+    """With `reading_consumes`: the queue that holds the twin's result; set before `at_rest` is asked."""
 
     def __init__(self, namespace: Namespace, servers: Mapping[str, Server]) -> None:
         self.namespace = namespace

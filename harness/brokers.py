@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.errors import UnknownName
 from harness.services import Server
@@ -22,8 +22,11 @@ class Broker(abc.ABC):
         """Celery settings that keep every queue and key below `namespace`, every file below `folder`."""
 
     @abc.abstractmethod
-    def wipe(self, namespace: str, servers: Mapping[str, Server]) -> None:
-        """Remove what a run left on a server that it did not start, and nothing else."""
+    def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
+        """Remove what a run left on a server that it did not start, and nothing else.
+
+        :param queues: names of all task queues of the run.
+        """
 
 
 class RedisBroker(Broker):
@@ -33,18 +36,44 @@ class RedisBroker(Broker):
     def settings(self, namespace: str, folder: Path, servers: Mapping[str, Server]) -> dict[str, object]:
         return {
             "broker_url": servers["redis"].url,
-            "broker_transport_options": {"global_keyprefix": self._prefix(namespace)},
+            "broker_transport_options": {"global_keyprefix": redis_prefix(namespace)},
         }
 
-    def wipe(self, namespace: str, servers: Mapping[str, Server]) -> None:
+    def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
         import redis
 
         with redis.Redis.from_url(servers["redis"].url) as client:
-            for key in client.scan_iter(match=self._prefix(namespace) + "*", count=1000):
+            for key in client.scan_iter(match=redis_prefix(namespace) + "*", count=1000):
                 client.delete(key)
 
-    def _prefix(self, namespace: str) -> str:
-        return f"{namespace}:broker:"
+
+def redis_prefix(namespace: str) -> str:
+    """What every key of the broker begins with, on Redis."""
+    return f"{namespace}:broker:"
+
+
+class RabbitMQBroker(Broker):
+    name = "rabbitmq"
+    services = ("rabbitmq",)
+
+    def settings(self, namespace: str, folder: Path, servers: Mapping[str, Server]) -> dict[str, object]:
+        return {
+            "broker_url": servers["rabbitmq"].url,
+            # else every worker would declare Celery's own exchanges on a server that is not ours
+            "control_exchange": namespace,
+            "event_exchange": f"{namespace}-events",
+        }
+
+    def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
+        from kombu.connection import Connection
+
+        connect: Any = Connection
+        exchanges = [f"{namespace}.pidbox", f"reply.{namespace}.pidbox", f"{namespace}-events", *queues]
+        with connect(servers["rabbitmq"].url) as connection:
+            for queue in queues:
+                connection.default_channel.queue_delete(queue)
+            for exchange in exchanges:
+                connection.default_channel.exchange_delete(exchange)
 
 
 class FilesystemBroker(Broker):
@@ -66,11 +95,13 @@ class FilesystemBroker(Broker):
             },
         }
 
-    def wipe(self, namespace: str, servers: Mapping[str, Server]) -> None:
+    def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
         """Nothing: its files go with the run's folder."""
 
 
-BROKERS: Mapping[str, Broker] = {broker.name: broker for broker in (RedisBroker(), FilesystemBroker())}
+BROKERS: Mapping[str, Broker] = {
+    broker.name: broker for broker in (RedisBroker(), RabbitMQBroker(), FilesystemBroker())
+}
 
 
 def broker(name: str) -> Broker:

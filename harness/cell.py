@@ -23,9 +23,9 @@ from harness.app import build
 from harness.backend import Stored
 from harness.fidelity import compare
 from harness.identify import identify
-from harness.judging import Answer, Received
-from harness.oracle import Oracle, Returned
-from harness.verdict import Axis, Blame, Observation, Verdict
+from harness.judging import Received
+from harness.oracle import Oracle, Refused, Returned
+from harness.verdict import Answer, Axis, Blame, Observation, Verdict
 from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, runs
 
 FLOOR = 0.1
@@ -63,6 +63,8 @@ class Submission:
 
     result: AsyncResult[Any]
     at: float
+    task: str
+    args: tuple[object, ...]
 
     @property
     def id(self) -> str:
@@ -81,12 +83,16 @@ class Session:
     """Told what a cell is about to wait for, and how many seconds that may take."""
     submitted: list[str] = field(default_factory=list)
 
+    _own: list[celery.Celery] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         # first of all: loading a backend file makes the modules beside it importable
         self.backend: Any = self.setup.backend()
 
     @cached_property
     def publisher(self) -> celery.Celery:
+        if self.backend.reading_consumes:
+            return self.reader  # only who submitted can read
         # no result backend: with one, every submission would subscribe to its result, and a poisoned
         # neighbour could surface in the read of another cell
         return build({**self.setup.settings, "result_backend": "disabled"})
@@ -95,10 +101,32 @@ class Session:
     def reader(self) -> celery.Celery:
         return build(self.setup.settings)
 
+    @cached_property
+    def twin(self) -> celery.Celery:
+        """An app that submits and never reads: what it was answered stays at rest."""
+        made = build(self.setup.settings)
+        self.backend.reply_queue = made.thread_oid
+        return made
+
+    def app_for(self, poisoned: bool) -> tuple[celery.Celery, celery.Celery]:
+        """Publishing and reading app of one cell.
+
+        :param poisoned: reading this cell's result raises, whatever the store: where one app receives
+            the results of many cells, that one gets an app of its own.
+        """
+        if poisoned and self.backend.reading_consumes:
+            own = build(self.setup.settings)
+            self._own.append(own)
+            return own, own
+        return self.publisher, self.reader
+
     def close(self) -> None:
-        for name in ("publisher", "reader"):
+        made = {id(app): app for app in self._own}
+        for name in ("publisher", "reader", "twin"):
             if name in self.__dict__:
-                self.__dict__[name].close()
+                made[id(self.__dict__[name])] = self.__dict__[name]
+        for app in made.values():
+            app.close()
 
     def wait_ended(self, task_id: str, patience: float) -> TaskTrace:
         """Wait until the worker reports that a task ended.
@@ -155,6 +183,7 @@ class Cell:
         self._session = session
         self.axes = axes
         self.submissions: list[Submission] = []
+        self._twins: dict[str, str] = {}
         self.evidence: dict[str, Any] = {}
 
     # -- what the cell is about
@@ -202,12 +231,19 @@ class Cell:
 
     def submit(self, task: str, *args: object, **options: object) -> Submission:
         """Send a task of `harness.tasks` to the worker."""
+        publisher, reader = self._session.app_for(self._is_poisoned(task))
         began = time.monotonic()
-        sent = tasks.named(self._session.publisher, task).apply_async(args, **options)
-        made = Submission(AsyncResult(sent.id, app=self._session.reader), began)
+        sent = tasks.named(publisher, task).apply_async(args, **options)
+        made = Submission(AsyncResult(sent.id, app=reader), began, task, args)
         self.submissions.append(made)
         self._session.submitted.append(made.id)
         return made
+
+    def _is_poisoned(self, task: str) -> bool:
+        if Axis.VALUE not in self.axes or task != "give":
+            return False
+        oracle = self._session.oracle.expect(self.value.name, self.serializer, self.compression)
+        return isinstance(oracle, Refused) and oracle.phase == "load"
 
     def receive(self, submission: Submission) -> Received:
         """What the caller gets: waits for the worker to end the task, then reads by the deadline."""
@@ -234,7 +270,7 @@ class Cell:
 
     def _state_now(self, submission: Submission) -> str:
         try:
-            meta = self._session.reader.backend.get_task_meta(submission.id, cache=False)
+            meta = submission.result.backend.get_task_meta(submission.id, cache=False)
         except Exception as error:  # noqa: BLE001 - whatever reading raises is what is observed
             self.note(f"asked again after the deadline, reading raised {type(error).__name__}")
             return "unknown"
@@ -247,16 +283,35 @@ class Cell:
     # -- look
 
     def meta(self, submission: Submission) -> dict[str, Any]:
-        """Celery's task meta, read anew from the store."""
-        made: dict[str, Any] = self._session.reader.backend.get_task_meta(submission.id, cache=False)
-        return made
+        """What the caller's result object says of the task."""
+        result = submission.result
+        return {
+            "status": result.state,
+            "result": result.result,
+            "traceback": result.traceback,
+            "date_done": result.date_done,
+        }
 
     def at_rest(self, submission: Submission) -> Stored | None:
         """The stored form, read with the store's own client.
 
+        Where reading consumes, that of a twin: the same task, submitted anew and never read.
+
         :raises judging.NoNativeReader: the backend offers none.
         """
-        return judging.look_at_rest(self._session.backend, submission.id)
+        return judging.look_at_rest(self._session.backend, self._at_rest_id(submission))
+
+    def _at_rest_id(self, submission: Submission) -> str:
+        if not self._session.backend.reading_consumes:
+            return submission.id
+        if submission.id not in self._twins:
+            task = tasks.named(self._session.twin, submission.task)
+            twin = str(task.apply_async(submission.args).id)
+            self._session.submitted.append(twin)
+            self._session.busy("run", START_WITHIN + SILENT_FOR + self.patience)
+            self._session.wait_ended(twin, self.patience)
+            self._twins[submission.id] = twin
+        return self._twins[submission.id]
 
     def show(self, stored: Stored | None) -> None:
         """Put the stored form into the evidence."""
@@ -274,7 +329,7 @@ class Cell:
         """Places in the namespace that belong to no task that was sent, or doubly to this one."""
         places = judging.inventory(self._session.backend)
         known = set(self._session.submitted)
-        own = [place for place in places if submission.id in place]
+        own = [place for place in places if self._at_rest_id(submission) in place]
         known.add(judging.PLANTED)
         foreign = [place for place in places if not any(task in place for task in known)]
         return own[1:] + foreign
@@ -322,14 +377,16 @@ class Cell:
         otherwise: Verdict,
         detail: str = "",
         blame: Blame | None = None,
+        after: Answer = Answer.RETURNED,
     ) -> Observation:
         """The observation of any other cell.
 
         :param held: whether the scenario's promise held.
         :param otherwise: the verdict if it did not, unless the result never came: that has its own.
         :param blame: where the scenario itself knows; else it is found by narrowing down.
+        :param after: how the task is to end; one that ends otherwise proves nothing.
         """
-        return judging.promise(self._case(received), held, otherwise, detail, blame)
+        return judging.promise(self._case(received), held, otherwise, detail, blame, after)
 
     def _case(self, received: Received) -> judging.Case:
         return judging.Case(
@@ -337,13 +394,17 @@ class Cell:
             setup=self._session.setup,
             watch=self._session.watch,
             received=received,
+            look=lambda: self.at_rest(self._submission(received)),
             submitted_at=self.submissions[0].at,
             evidence=self.evidence,
         )
 
+    def _submission(self, received: Received) -> Submission:
+        return next(one for one in self.submissions if one.id == received.task_id)
+
     def late_answer(self, submission: Submission) -> dict[str, Any] | None:
         """What is there now, for a submission that had no answer by its deadline."""
-        meta = self.meta(submission)
+        meta = submission.result.backend.get_task_meta(submission.id, cache=False)
         if meta.get("status") not in states.READY_STATES:
             return None
         ended = self._trace(submission).ended or submission.at

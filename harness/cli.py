@@ -18,6 +18,7 @@ from rich.table import Table
 
 from harness import __version__, corpus, matrix, processes, questions, services
 from harness.ascii import escape
+from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
@@ -213,7 +214,8 @@ def _try_backend(registry: Registry, name: str, found: dict[str, dict[str, Any]]
         missing = _package(package, requirement)
         if not missing["ok"]:
             return {"name": name, **missing}
-    for needed in {*backend.services, matrix.DEFAULTS[Axis.BROKER]}:
+    home = backend.broker or matrix.DEFAULTS[Axis.BROKER]
+    for needed in {*backend.services, *broker(home).services}:
         if not found[needed]["ok"]:
             return {**found[needed], "name": name, "how": f"needs {needed}: {found[needed]['how']}"}
     return {"name": name, "ok": True, "how": backend.description, "remedy": ""}
@@ -281,9 +283,15 @@ def _questions(_: Registry, __: str) -> list[dict[str, Any]]:
 
 
 def _cells(registry: Registry, expression: str) -> list[dict[str, Any]]:
-    selection = Selection(MarkExpression(expression))
+    selection = Selection(MarkExpression(expression), broker_of=registry.broker_of)
     selection.expression.check(
-        (*registry.names, *matrix.SERIALIZERS, *matrix.ALL_COMPRESSIONS, *FAMILIES, "slow")
+        (
+            *matrix.backend_markers(registry.names),
+            *matrix.SERIALIZERS,
+            *matrix.ALL_COMPRESSIONS,
+            *FAMILIES,
+            "slow",
+        )
     )
     return [
         {

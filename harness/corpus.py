@@ -684,6 +684,12 @@ VALUES: tuple[Value, ...] = (
     Value("impossible_in_list", "v-impossible", "Hidden in something possible.", lambda: [1, _generator()]),
     # v-size; n characters of ASCII text are n bytes before the serializer adds its own
     Value("size_1kib_text", "v-size", "1 KiB that compresses well.", lambda: _prose(_KIB)),
+    Value(
+        "record_1kib",
+        "v-size",
+        "A record that compresses well and looks different in every serializer: what is looked at at rest.",
+        lambda: {"title": "at rest", "text": _prose(_KIB), "numbers": [1, 2, 3]},
+    ),
     Value("size_64kib_text", "v-size", "64 KiB that compress well.", lambda: _prose(64 * _KIB)),
     Value("size_64kib_bytes", "v-size", "64 KiB that do not compress.", lambda: _noise(64 * _KIB)),
     Value(

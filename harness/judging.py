@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 from celery.exceptions import WorkerLostError
@@ -25,22 +24,11 @@ from harness.backend import Backend, Stored
 from harness.fidelity import Comparison, compare
 from harness.identify import decode, identify
 from harness.oracle import Refused, Returned, expect, expect_failure
-from harness.verdict import Blame, Observation, Verdict
+from harness.verdict import Answer, Blame, Observation, Verdict
 from harness.worker import Setup, TaskTrace, WorkerWatch
 
 PLANTED = "planted-"
 """What the ids of natively planted results begin with."""
-
-
-class Answer(Enum):
-    RETURNED = auto()
-    """The task succeeded and its result was read."""
-    FAILED = auto()
-    """The task is stored as failed, and its exception was read."""
-    RAISED = auto()
-    """Reading raised."""
-    NOTHING = auto()
-    """Nothing final was there by the deadline."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +56,8 @@ class Case:
     setup: Setup
     watch: WorkerWatch
     received: Received
+    look: Callable[[], Stored | None]
+    """Reads the result's stored form natively; raises like `look_at_rest`."""
     submitted_at: float
     evidence: dict[str, Any]
 
@@ -154,10 +144,19 @@ def failure(case: Case, raised: BaseException) -> Observation:
     return _narrowed(case, to_sent.verdict, detail, oracle)
 
 
-def promise(case: Case, held: bool, otherwise: Verdict, detail: str, blame: Blame | None) -> Observation:
-    """Judge any other cell: it holds if its scenario's promise held."""
+def promise(
+    case: Case, held: bool, otherwise: Verdict, detail: str, blame: Blame | None, after: Answer
+) -> Observation:
+    """Judge any other cell: it holds if its promise held, and its task ended as it was to end."""
     if _worker_lost(case.received):
         return _lost_worker(case)
+    if case.received.answer is Answer.FAILED and after is Answer.RETURNED:
+        verdict, why = _no_value(case.received)
+        if verdict is Verdict.INDETERMINATE:
+            return _observe(case, verdict, Blame.HARNESS, why, None)
+        return _narrowed(case, verdict, why, None)
+    if case.received.answer is Answer.RETURNED and after is Answer.FAILED:
+        return _narrowed(case, Verdict.ALTERED, "the task raised, but is stored as a success", None)
     if held:
         return Observation(Verdict.EXACT, None, True, evidence.line(detail), None, case.evidence)
     if case.received.answer in (Answer.NOTHING, Answer.RAISED):
@@ -231,7 +230,7 @@ def _narrow(case: Case, oracle: Returned | Refused | None) -> Blame:
     trace = case.received.trace
     if trace.writing is None and trace.write_error is None:
         return Blame.WORKER
-    stored = look_at_rest(case.backend, case.received.task_id)
+    stored = case.look()
     if stored is not None:
         found = _result_at_rest(case, stored)
         if isinstance(oracle, Returned) and compare(oracle.value, found).verdict is Verdict.EXACT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ COMPRESSIONS = ("uncompressed", "zlib", "bzip2")
 OTHER_COMPRESSIONS = ("gzip", "lzma", "brotli", "zstd")
 """Codecs that only some scenarios ask for: they multiply workers, not insight."""
 ALL_COMPRESSIONS = (*COMPRESSIONS, *OTHER_COMPRESSIONS)
-BROKERS = ("redis", "filesystem")
+BROKERS = ("redis", "rabbitmq", "filesystem")
 POOLS = ("prefork", "threads", "solo")
 
 DEFAULTS: Mapping[Axis, str] = {
@@ -77,12 +77,15 @@ class Selection:
     """What the user asked for, as far as it is known before cells exist.
 
     :param expression: three-valued reading of ``-m``; see `MarkExpression`.
-    :param ids: per scenario, the bracket texts of node ids that were typed; None: all.
+    :param ids: per scenario, the bracket texts of node ids that were typed; none: all.
+    :param options: where ``--broker`` and ``--pool`` put the axes that no scenario declares.
+    :param broker_of: the broker that a backend lives in, if it does; asked of selected backends only.
     """
 
     expression: MarkExpression
     ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
     options: Mapping[Axis, str] = field(default_factory=dict)
+    broker_of: Callable[[str], str | None] = lambda _: None
 
     def point(self, axis: Axis) -> str:
         return self.options.get(axis, DEFAULTS[axis])
@@ -142,7 +145,7 @@ def _identifiers(text: str) -> set[str]:
 def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) -> Iterator[Cell]:
     """Every selected cell of a scenario, pruned axis by axis before the next axis is multiplied."""
     wanted = selection.ids.get(scenario.name)
-    names = {*backends, *SERIALIZERS, *ALL_COMPRESSIONS}
+    names = {*backend_markers(backends), *SERIALIZERS, *ALL_COMPRESSIONS}
     undeclared = {
         axis: selection.point(axis) for axis in (Axis.SERIALIZER, Axis.COMPRESSION, Axis.BROKER, Axis.POOL)
     }
@@ -153,7 +156,7 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
         if not axes:
             text = "-".join(parts)
             if wanted is None or text in wanted:
-                yield _cell(scenario, {**undeclared, **chosen}, text)
+                yield _cell(scenario, {**undeclared, **chosen, **_home(chosen, selection)}, text)
             return
         axis, rest = axes[0], axes[1:]
         for point in points(axis, scenario, backends):
@@ -214,7 +217,19 @@ def explain_unknown_id(scenario: Scenario, text: str, backends: Sequence[str]) -
 def markers(cell: Cell, declared: Sequence[Axis]) -> list[str]:
     """The marker names that a cell carries: those of the axes that its scenario varies."""
     varied = [axis for axis in (Axis.BACKEND, Axis.SERIALIZER, Axis.COMPRESSION) if axis in declared]
-    return [cell.axes[axis] for axis in varied] + (["slow"] if cell.slow else [])
+    backend = cell.configuration.backend
+    names = [cell.axes[axis] for axis in varied] + (["slow"] if cell.slow else [])
+    return names if group(backend) == backend else [group(backend), *names]
+
+
+def group(backend: str) -> str:
+    """The first word of a backend's name: ``rpc-redis`` and ``rpc-rabbitmq`` are both selected by ``rpc``."""
+    return backend.partition("-")[0]
+
+
+def backend_markers(backends: Sequence[str]) -> list[str]:
+    """The markers that select backends: their names, and the first words of those of several words."""
+    return [*backends, *dict.fromkeys(group(name) for name in backends if "-" in name)]
 
 
 def scope(node_id: str, backends: Sequence[str]) -> str:
@@ -235,9 +250,14 @@ def scope(node_id: str, backends: Sequence[str]) -> str:
     return f"{backend}-{serializer}-{compression}"
 
 
+def _home(chosen: Mapping[Axis, str], selection: Selection) -> dict[Axis, str]:
+    broker = selection.broker_of(chosen[Axis.BACKEND])
+    return {Axis.BROKER: broker} if broker else {}
+
+
 def _decide(axis: Axis, point: str, scenario: Scenario, backends: Sequence[str]) -> dict[str, bool]:
     if axis is Axis.BACKEND:
-        return {name: name == point for name in backends}
+        return {name: name in (point, group(point)) for name in backend_markers(backends)}
     if axis is Axis.SERIALIZER:
         return {name: name == point for name in SERIALIZERS}
     if axis is Axis.COMPRESSION:
@@ -249,7 +269,7 @@ def _decide(axis: Axis, point: str, scenario: Scenario, backends: Sequence[str])
 
 def _varies(name: str, scenario: Scenario, backends: Sequence[str]) -> bool:
     return (
-        (name in backends and Axis.BACKEND in scenario.axes)
+        (name in backend_markers(backends) and Axis.BACKEND in scenario.axes)
         or (name in SERIALIZERS and Axis.SERIALIZER in scenario.axes)
         or (name in ALL_COMPRESSIONS and Axis.COMPRESSION in scenario.axes)
     )

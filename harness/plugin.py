@@ -50,7 +50,7 @@ class State:
     @property
     def selection(self) -> Selection:
         chosen = {Axis.BROKER: self.options.broker, Axis.POOL: self.options.pool}
-        return Selection(self.expression, self.ids, chosen)
+        return Selection(self.expression, self.ids, chosen, self.registry.broker_of)
 
     @property
     def observes(self) -> bool:
@@ -434,7 +434,8 @@ def _service_url(text: str) -> tuple[str, str]:
 
 
 def _markers(registry: Registry) -> Iterable[tuple[str, str]]:
-    yield from ((name, f"cells of the {name} result backend") for name in registry.names)
+    for name in matrix.backend_markers(registry.names):
+        yield name, f"cells of the {name} result backend"
     yield from ((name, f"cells that vary the serializer, at {name}") for name in matrix.SERIALIZERS)
     yield from ((name, f"cells that vary the compression, at {name}") for name in matrix.ALL_COMPRESSIONS)
     yield from ((name, f"the scenario family {name}") for name in FAMILIES)

@@ -46,7 +46,8 @@ class Registry:
         import backends
 
         self.sources: dict[str, BackendSource] = {}
-        for module in sorted(m.name for m in pkgutil.iter_modules(backends.__path__)):
+        modules = sorted(m.name for m in pkgutil.iter_modules(backends.__path__))
+        for module in (name for name in modules if not name.startswith("_")):
             name = module.replace("_", "-")
             self.sources[name] = BackendSource(name, f"backends.{module}", "")
         for file in files:
@@ -67,6 +68,10 @@ class Registry:
         :raises UnknownName: no such backend.
         """
         return load(self.source(name))
+
+    def broker_of(self, name: str) -> str | None:
+        """The broker that a backend lives in, if it does."""
+        return self.load(name).broker
 
     def _add_file(self, file: Path) -> None:
         path = file.resolve()

@@ -15,7 +15,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -30,9 +29,9 @@ from harness import poll, services
 from harness.ascii import redact
 from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.processes import Child, free_port, members
+from harness.processes import Child, free_port, sweep
 from harness.services import Server, Service
-from harness.worker import SETUP_VARIABLE, Setup, argv
+from harness.worker import SETUP_VARIABLE, Setup, argv, run_namespace
 
 SOCKET = "supervisor.sock"
 ALIVE_AT_MOST = 4
@@ -153,6 +152,8 @@ class Workers:
         self._alive: dict[str, Message] = {}
         self._taken: set[str] = set()
         self._made = 0
+        self.queues: list[str] = []
+        """Every task queue of the run."""
         self._lock = threading.RLock()
 
     def plan(self, setups: list[Setup]) -> None:
@@ -205,8 +206,9 @@ class Workers:
         name = f"w{self._made}"
         folder = self.folder / "workers" / name
         folder.mkdir(parents=True)
-        queue = {"task_default_queue": f"{setup.namespace}-{name}"}
-        setup = replace(setup, settings={**setup.settings, **queue})
+        queue = f"{setup.namespace}-{name}"
+        self.queues.append(queue)
+        setup = replace(setup, settings={**setup.settings, "task_default_queue": queue})
         setup.write(folder / "setup.json")
         environment = {**setup.environment, SETUP_VARIABLE: str(folder / "setup.json")}
         command = argv(setup.configuration.pool, name)
@@ -365,11 +367,10 @@ class Supervisor:
             self._wipe()
         for child in self.children.values():
             child.kill()
-        poll.until(lambda: not members(self.folder), 5.0, longest=0.05)
         if self.keep:
             (self.folder / "kept").touch()
-        else:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        # also what a child has put into a session of its own, as Erlang's epmd does
+        sweep(self.folder, self.keep)
 
     def _preserve(self) -> None:
         for server in self.services.running.values():
@@ -389,7 +390,7 @@ class Supervisor:
                     backend.wipe()
                 queue = broker(setup.configuration.broker)
                 if foreign.intersection(queue.services):
-                    queue.wipe("-".join(setup.namespace.split("-")[:2]), setup.servers)
+                    queue.wipe(run_namespace(setup.namespace), self.workers.queues, setup.servers)
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()

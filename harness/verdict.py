@@ -6,7 +6,7 @@ Strings for verdicts, blames, outcomes and axes live here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 
 class Verdict(StrEnum):
@@ -66,6 +66,19 @@ class Outcome(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     """``not-run``."""
+
+
+class Answer(Enum):
+    """How one submission ended, as its caller sees it."""
+
+    RETURNED = auto()
+    """The task succeeded and its result was read."""
+    FAILED = auto()
+    """The task is stored as failed, and its exception was read."""
+    RAISED = auto()
+    """Reading raised."""
+    NOTHING = auto()
+    """Nothing final was there by the deadline."""
 
 
 class Axis(StrEnum):

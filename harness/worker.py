@@ -37,7 +37,8 @@ class Setup:
 
     def backend(self) -> Backend:
         """The backend under test, in this configuration's namespace."""
-        return load(self.source)(Namespace(self.namespace, Path(self.folder)), self.servers)
+        run = run_namespace(self.namespace)
+        return load(self.source)(Namespace(self.namespace, Path(self.folder), run), self.servers)
 
     def write(self, path: Path) -> None:
         """Write to a file that only its owner reads: it holds credentials."""
@@ -72,7 +73,8 @@ def set_up(
     namespace = f"roundtrip-{run}-{configuration.key}"
     own = folder / configuration.key
     own.mkdir(parents=True, exist_ok=True)
-    backend = load(source)(Namespace(namespace, own), servers)
+    shared = run_namespace(namespace)
+    backend = load(source)(Namespace(namespace, own, shared), servers)
     settings: dict[str, object] = {
         # task arguments are names and numbers: the message serializer must not judge a value first
         "task_serializer": "json",
@@ -80,12 +82,17 @@ def set_up(
         "result_serializer": configuration.serializer,
         "result_accept_content": [configuration.serializer],
         "broker_connection_retry_on_startup": True,
-        **broker(configuration.broker).settings(f"roundtrip-{run}", folder.parent / "broker", servers),
+        **broker(configuration.broker).settings(shared, folder.parent / "broker", servers),
         **backend.settings(),
     }
     if configuration.compression != "uncompressed":
         settings["result_compression"] = configuration.compression
     return Setup(configuration, source, namespace, str(own), servers, settings, backend.environment())
+
+
+def run_namespace(namespace: str) -> str:
+    """What the names of all namespaces of a run begin with: ``roundtrip-`` and the run's id."""
+    return "-".join(namespace.split("-")[:2])
 
 
 def argv(pool: str, name: str) -> list[str]:

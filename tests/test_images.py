@@ -1,0 +1,309 @@
+"""The stand-ins that `images/build` makes behave, where the harness looks, like the public images they stand for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import amqp
+import pytest
+import redis
+
+from harness import poll
+
+IMAGES = Path(__file__).parents[1] / "images"
+LABEL = "io.github.celery-roundtrip."
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def build(*arguments: str, recipes: Path = IMAGES, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Call `images/build`, by the interpreter's path, so that PATH can be taken from it."""
+    command = [sys.executable, str(recipes / "build"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment or None)
+
+
+def no_docker() -> str | None:
+    """Why stand-ins cannot be tested here, or None."""
+    if not shutil.which("docker"):
+        return "no docker command on PATH"
+    known = subprocess.run(
+        ["docker", "images", "--quiet", "--filter", f"label={LABEL}standin=true"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    if known.returncode != 0:
+        return "no Docker daemon answers"
+    return None if known.stdout.strip() else "no stand-in was ever built here: images/build"
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory) -> dict[str, str]:
+    """Service name to image reference, as `--images FILE` gets them."""
+    reason = no_docker()
+    if reason:
+        pytest.skip(reason)
+    output = tmp_path_factory.mktemp("images") / "images.toml"
+    done = build("--output", str(output))
+    assert done.returncode == 0, done.stderr
+    return tomllib.loads(output.read_text())["images"]
+
+
+@pytest.fixture
+def changed_recipes(references, tmp_path) -> Path:  # noqa: ARG001 - the unchanged images must be there
+    """A copy of images/ to change; its work folder lies beside it."""
+    return Path(shutil.copytree(IMAGES, tmp_path / "images"))
+
+
+@contextmanager
+def running(image: str, port: int, *command: str, **environment: str) -> Iterator[tuple[str, int]]:
+    """A container of `image`: its id, and where on loopback `port` is published."""
+    variables = [f"--env={name}={value}" for name, value in environment.items()]
+    container = docker("run", "--detach", f"--publish=127.0.0.1::{port}", *variables, image, *command)
+    try:
+        yield container, int(docker("port", container, str(port)).rpartition(":")[2])
+    finally:
+        docker("rm", "--force", "--volumes", container)
+
+
+def user_of_first_process(container: str) -> int:
+    status = docker("exec", container, "cat", "/proc/1/status")
+    return int(re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)[1])
+
+
+def stop(container: str) -> tuple[float, int]:
+    """Seconds that `docker stop` took, and the exit status."""
+    started = time.monotonic()
+    docker("stop", container)
+    return time.monotonic() - started, int(docker("inspect", "--format={{.State.ExitCode}}", container))
+
+
+# building
+
+
+def test_what_was_built_is_not_built_again(references, tmp_path):
+    started = time.monotonic()
+    done = build("--output", str(tmp_path / "again.toml"))
+    assert time.monotonic() - started < 2
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [["cached", name] for name in ("base", "rabbitmq", "redis")]
+    assert {name: tag for _, name, tag, _ in lines if name != "base"} == references
+    assert tomllib.loads((tmp_path / "again.toml").read_text()) == {"images": references}
+
+
+def test_one_image_by_name_keeps_the_others_in_the_output(references, tmp_path):
+    done = build("redis", "--output", str(tmp_path / "one.toml"))
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["base", "redis"]
+    assert tomllib.loads((tmp_path / "one.toml").read_text()) == {"images": references}
+
+
+def test_a_changed_recipe_is_built_under_another_tag(references, changed_recipes):
+    with (changed_recipes / "redis" / "entrypoint").open("a") as file:
+        file.write("# changed\n")
+    done = build(recipes=changed_recipes)
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[1]: line.split() for line in done.stdout.splitlines()}
+    try:
+        assert {name: line[0] for name, line in lines.items()} == {
+            "base": "cached",
+            "rabbitmq": "cached",
+            "redis": "built",
+        }
+        assert lines["redis"][2] != references["redis"]
+    finally:
+        docker("rmi", lines["redis"][2])
+
+
+@pytest.mark.parametrize(
+    ("name", "public", "product"), [("redis", "redis:7.4", "Redis"), ("rabbitmq", "rabbitmq:4.1", "RabbitMQ")]
+)
+def test_labels_say_what_it_is_and_what_it_stands_for(references, name, public, product):
+    labels = json.loads(docker("image", "inspect", "--format={{json .Config.Labels}}", references[name]))
+    version = labels.pop(LABEL + "version")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert labels == {
+        LABEL + "standin": "true",
+        LABEL + "stands-for": public,
+        LABEL + "product": product,
+        LABEL + "recipe": references[name].rpartition(":")[2],
+    }
+
+
+# Redis
+
+
+@contextmanager
+def redis_client(port: int, **options) -> Iterator[redis.Redis]:
+    with redis.Redis("127.0.0.1", port, socket_timeout=2, **options) as client:
+
+        def answers() -> bool:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError as error:
+                if isinstance(error, redis.AuthenticationError):
+                    raise
+                return False
+
+        assert poll.until(answers, 10)
+        yield client
+
+
+def test_redis_answers_from_outside_the_container_and_ends_when_told(references):
+    with running(references["redis"], 6379) as (container, port):
+        with redis_client(port) as client:
+            version = client.info("server")["redis_version"]
+        labels = json.loads(docker("inspect", "--format={{json .Config.Labels}}", container))
+        assert version == labels[LABEL + "version"]
+        assert docker("exec", container, "redis-cli", "ping") == "PONG"
+        assert user_of_first_process(container) != 0
+        assert "Ready to accept connections" in docker("logs", container)
+        seconds, status = stop(container)
+        assert (seconds < 3, status) == (True, 0)
+
+
+@pytest.mark.parametrize("program", [["redis-server"], []], ids=["command", "options alone"])
+def test_redis_takes_the_options_of_its_command(references, program):
+    options = ["--save", "", "--appendonly", "no", "--requirepass", "x"]
+    with running(references["redis"], 6379, *program, *options) as (_, port):
+        with redis_client(port, password="x") as client:
+            assert client.config_get("save") == {"save": ""}
+            assert client.config_get("appendonly") == {"appendonly": "no"}
+        with pytest.raises(redis.AuthenticationError), redis_client(port):
+            pass
+
+
+def test_redis_leaves_protected_mode_to_a_caller_who_asks_for_it(references):
+    with running(references["redis"], 6379, "redis-server", "--protected-mode", "yes") as (container, _):
+        poll.until(lambda: "Ready to accept connections" in docker("logs", container), 10, longest=0.2)
+        asked = docker("exec", container, "redis-cli", "config", "get", "protected-mode")
+        assert asked.split() == ["protected-mode", "yes"]
+
+
+def test_redis_writes_its_data_where_the_public_image_does(references):
+    with running(references["redis"], 6379) as (container, port), redis_client(port) as client:
+        client.set("key", "value")
+        client.save()
+        assert docker("exec", container, "ls", "/data") == "dump.rdb"
+
+
+# RabbitMQ
+
+
+def amqp_connection(port: int, user: str, password: str, vhost: str) -> amqp.Connection:
+    """An open connection, once the server speaks AMQP."""
+
+    def opened() -> amqp.Connection | None:
+        connection = amqp.Connection(
+            f"127.0.0.1:{port}",
+            userid=user,
+            password=password,
+            virtual_host=vhost,
+            connect_timeout=2,
+            read_timeout=5,
+        )
+        try:
+            connection.connect()
+        except OSError:
+            return None  # Docker's proxy accepts before the server listens
+        return connection
+
+    connection = poll.until(opened, 40, longest=0.1)
+    assert connection, "no AMQP within 40 s"
+    return connection
+
+
+def test_rabbitmq_makes_the_user_and_vhost_of_its_environment_and_ends_when_told(references):
+    environment = {
+        "RABBITMQ_DEFAULT_USER": "round",
+        "RABBITMQ_DEFAULT_PASS": "trip",
+        "RABBITMQ_DEFAULT_VHOST": "celery",
+    }
+    with running(references["rabbitmq"], 5672, **environment) as (container, port):
+        with amqp_connection(port, "round", "trip", "celery") as connection:
+            version = connection.server_properties["version"]
+            channel = connection.channel()
+            channel.queue_declare("queue", durable=True)
+            channel.basic_publish(amqp.Message("body"), routing_key="queue")
+            message = poll.until(lambda: channel.basic_get("queue", no_ack=True), 5)
+            assert message.body == "body"
+        labels = json.loads(docker("inspect", "--format={{json .Config.Labels}}", container))
+        assert version == labels[LABEL + "version"]
+
+        for user, password, vhost in [("round", "wrong", "celery"), ("guest", "guest", "celery")]:
+            with pytest.raises(amqp.AccessRefused):
+                amqp_connection(port, user, password, vhost)
+        with pytest.raises(amqp.NotAllowed):
+            amqp_connection(port, "round", "trip", "/")
+
+        assert docker("exec", container, "rabbitmqctl", "--quiet", "list_users").split()[:3:2] == [
+            "user",
+            "round",
+        ]
+        assert user_of_first_process(container) != 0
+        assert "Server startup complete" in docker("logs", container)
+        seconds, status = stop(container)
+        assert (seconds < 6, status) == (True, 0)
+
+
+def test_rabbitmq_lets_guest_in_from_outside_the_container(references):
+    with running(references["rabbitmq"], 5672) as (_, port), amqp_connection(port, "guest", "guest", "/"):
+        pass
+
+
+# what goes wrong is said in one line
+
+
+def test_no_docker_command(tmp_path):
+    done = build(PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == "images/build: no docker command on PATH: apt-get install -y docker.io\n"
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="no docker command on PATH")
+def test_no_docker_daemon(tmp_path):
+    done = build(PATH=str(Path(shutil.which("docker")).parent), DOCKER_HOST="unix:///nonexistent")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("images/build: no Docker daemon answers; start Docker, or run dockerd")
+    assert "unix:///nonexistent" in done.stderr
+
+
+def test_a_name_that_no_recipe_has():
+    done = build("reddis")
+    assert done.returncode == 2
+    assert done.stderr.endswith("no recipe is called reddis; there are base, rabbitmq, redis\n")
+
+
+def test_no_debootstrap_for_a_base_that_is_not_there(changed_recipes, tmp_path):
+    (changed_recipes / "base" / "changed").touch()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").symlink_to(shutil.which("docker"))
+    done = build(recipes=changed_recipes, PATH=str(tmp_path / "bin"))
+    assert done.returncode == 1
+    assert done.stderr == "images/build: debootstrap is missing: apt-get install -y debootstrap\n"
+
+
+def test_a_failed_build_shows_the_end_of_its_log(changed_recipes):
+    dockerfile = changed_recipes / "redis" / "Dockerfile"
+    dockerfile.write_text("FROM celery-roundtrip/base\nRUN echo the last words; exit 3\n")
+    done = build("redis", recipes=changed_recipes)
+    assert done.returncode == 1
+    first, *rest = done.stderr.splitlines()
+    log = changed_recipes.parent / ".build" / "redis.log"
+    assert first == f"images/build: redis failed, the whole log is {log}"
+    assert "the last words" in rest
+    assert "the last words" in log.read_text()
+    assert not (changed_recipes.parent / ".build" / "images.toml").exists()
