@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import matrix
+from harness import containers, matrix
 from harness.conductor import Asked
 from harness.errors import RoundtripError, UnknownName
 from harness.expectations import Expectations, files
 from harness.matrix import Cell, MarkExpression, Selection
 from harness.progress import Progress
 from harness.registry import Registry
-from harness.run import Controller, Observer, Options
+from harness.run import Controller, Observer, Options, wanted_services
 from harness.runlog import RunLogError
 from harness.scenario import FAMILIES, Scenario
 from harness.services import RUNTIMES, known, service
-from harness.verdict import Axis, Observation, Outcome, judge
+from harness.verdict import Axis, Observation, Outcome, Verdict, judge
 
+SERVICE_MAY_KNOW = frozenset(
+    (
+        *(Verdict.REFUSED, Verdict.UNREADABLE, Verdict.STALE, Verdict.LOST, Verdict.HUNG),
+        Verdict.INDETERMINATE,
+    )
+)
+"""Verdicts for which the log of the service is evidence too."""
 STATE = pytest.StashKey["State"]()
 
 
@@ -82,7 +90,15 @@ class State:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("celery-roundtrip", "real Celery workers against real result stores")
     add = group.addoption
-    add("--runtime", default="auto", help="how services are provided: auto (default) or local")
+    add(
+        "--runtime",
+        default="auto",
+        help="how services are provided: docker, local (processes of wheels and system packages), or auto "
+        "(default): docker where a daemon answers and has or can pull the image, else local",
+    )
+    add("--image", action="append", default=[], metavar="NAME=REF", help="the container image of a service")
+    add("--images", metavar="FILE", help="a TOML file that names images, e.g. the stand-ins of `make images`")
+    add("--image-prefix", default="", metavar="PREFIX", help="registry prefix of the pinned public images")
     add(
         "--service",
         action="append",
@@ -253,6 +269,9 @@ class CellItem(pytest.Item):
         expected = (found.id, found.verdict, found.blame) if found else None
         required = bool({"all", self.cell.configuration.backend} & state.options.require)
         judged = judge(seen, expected, required)
+        if judged.outcome is Outcome.FAILED and seen.verdict in SERVICE_MAY_KNOW:
+            logs = observer.service_logs(self.cell.configuration)
+            seen = replace(seen, evidence={**(seen.evidence or {}), "service_log": logs})
         record = _record(self, seen, judged.outcome, judged.reason, found.id if found else None, observer)
         state.records[self.nodeid] = [record, *observer.finished_configurations()]
         if judged.outcome is Outcome.FAILED:
@@ -379,7 +398,8 @@ def _probe_named_servers(state: State) -> None:
     from harness.supervisor import Asker
 
     try:
-        answers = Asker(state.start_controller().folder).ask("services", urls=dict(state.options.urls))
+        wanted = wanted_services(state.options, state.options.urls)
+        answers = Asker(state.start_controller().folder).ask("services", wanted=wanted)
     except (RoundtripError, RunLogError) as error:
         raise pytest.UsageError(str(error)) from None
     for name, answer in answers.items():
@@ -399,6 +419,10 @@ def _options(config: pytest.Config) -> Options:
         if given not in names:
             raise UnknownName(name, given, names)
     base = config.invocation_params.dir
+    own_images = dict(containers.read_images(base / option.images) if option.images else {})
+    own_images |= containers.named(option.image)
+    for name in own_images:
+        service(name)
     options = Options(
         runtime=option.runtime,
         urls=dict(_service_url(text) for text in option.service),
@@ -412,12 +436,18 @@ def _options(config: pytest.Config) -> Options:
         keep=option.keep,
         deadline=option.deadline,
         backend_files=tuple(str(base / file) for file in option.backend),
+        images={**_public_images(option.image_prefix), **own_images},
+        own_images=own_images,
     )
     if options.deadline <= 0:
         raise RoundtripError(f"--deadline {options.deadline}: give a number of seconds above 0")
     for name in options.require - {"all"}:
         Registry(options.backend_files).source(name)
     return options
+
+
+def _public_images(prefix: str) -> dict[str, str]:
+    return {name: prefix + image for name, image in containers.default_images().items()}
 
 
 def _service_url(text: str) -> tuple[str, str]:

@@ -136,6 +136,7 @@ def sweep(run_folder: Path, keep: bool = False) -> int:
     :returns: how many processes were ended.
     """
     ended: set[int] = set()
+    denied: set[int] = set()
 
     def none_left() -> bool:
         left = members(run_folder)
@@ -145,8 +146,14 @@ def sweep(run_folder: Path, keep: bool = False) -> int:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-        return not left
+            except psutil.AccessDenied:
+                denied.add(process.pid)  # a container's, where we are not root: Docker must end it
+        return all(process.pid in denied for process in left)
 
+    if any(line["kind"] == "container" for line in _records(run_folder)):
+        from harness.containers import remove_all
+
+        remove_all(run_folder.name)
     poll.until(none_left, GONE_WITHIN, longest=0.1)
     if not keep:
         shutil.rmtree(run_folder, ignore_errors=True)

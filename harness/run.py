@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ from harness.worker import Setup, set_up
 Record = dict[str, Any]
 
 SHUTDOWN_WITHIN = 10.0
+SERVICE_LOG_LINES = 12
 PACKAGES = (
     *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
     *("pytest", "pytest-xdist", "celery-roundtrip"),
@@ -70,6 +71,21 @@ class Options:
     keep: bool
     deadline: float
     backend_files: tuple[str, ...]
+    images: Mapping[str, str]
+    own_images: Mapping[str, str]
+    """Those that are not the pinned public ones."""
+
+
+def wanted_services(options: Options, names: Iterable[str]) -> Record:
+    """How each of these services is to be provided, as the supervisor is asked for it."""
+    return {
+        name: {
+            "url": options.urls.get(name),
+            "runtime": options.runtime,
+            "image": options.images.get(name, ""),
+        }
+        for name in sorted(names)
+    }
 
 
 class Controller:
@@ -311,6 +327,18 @@ class Observer:
         except SupervisorGone:
             return  # whoever noticed has ended them
 
+    def service_logs(self, configuration: Configuration) -> dict[str, list[str]]:
+        """The last lines of the logs of the services that a configuration uses, where this run started them."""
+        found = {}
+        for name in self._setups[configuration].servers if configuration in self._setups else ():
+            log = self.folder / "services" / name / "service.log"
+            if log.exists():
+                with log.open("rb") as file:
+                    file.seek(max(0, log.stat().st_size - 20_000))
+                    lines = file.read().decode("utf-8", "backslashreplace").splitlines()
+                found[name] = [escape(redact(line), 400) for line in lines[-SERVICE_LOG_LINES:]]
+        return found
+
     def repro(self, nodeid: str) -> str:
         """A shell command that runs one cell alone, under the options of this run."""
         options = self.options
@@ -318,6 +346,8 @@ class Observer:
         for name, default in (("broker", "redis"), ("pool", "prefork")):
             if getattr(options, name) != default:
                 words += [f"--{name}", getattr(options, name)]
+        if options.runtime != "local":
+            words += [f"--image={name}={image}" for name, image in options.own_images.items()]
         for name, url in options.urls.items():
             words += ["--service", f"{name}={redact(url)}"]
         for file in options.backend_files:
@@ -329,9 +359,7 @@ class Observer:
         for configuration in self._asked:
             needed.update(broker(configuration.broker).services)
             needed.update(self.registry.load(configuration.backend).services)
-        answers = self.asker.ask(
-            "services", urls={name: self.options.urls.get(name) for name in sorted(needed)}
-        )
+        answers = self.asker.ask("services", wanted=wanted_services(self.options, needed))
         servers: dict[str, Server | ServiceUnavailable] = {}
         for name, answer in answers.items():
             if "server" in answer:

@@ -19,13 +19,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from harness import poll, services
+from harness import containers, poll, services
 from harness.ascii import redact
 from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
@@ -39,8 +39,19 @@ ALIVE_AT_MOST = 4
 AHEAD = 2
 """Workers started before they are asked for, so that their start costs nobody time."""
 WIPE_WITHIN = 5.0
+CONTAINER_GONE_WITHIN = 5.0
+"""Seconds that Docker gets to remove a container, before its process is ended like any other."""
 
 Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a service is to be provided."""
+
+    url: str | None
+    runtime: str
+    image: str
 
 
 class Services:
@@ -53,7 +64,7 @@ class Services:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def get(self, name: str, url: str | None) -> Server:
+    def get(self, name: str, wanted: Wanted) -> Server:
         """The running server; starts it if need be.
 
         :raises ServiceUnavailable: it cannot be had.
@@ -65,7 +76,7 @@ class Services:
                 raise self._failed[name]
             if name not in self.running:
                 try:
-                    self.running[name] = self._start(services.service(name), url)
+                    self.running[name] = self._start(services.service(name), wanted)
                 except ServiceUnavailable as error:
                     self._failed[name] = error
                     self._tell(name, None, error)
@@ -73,14 +84,34 @@ class Services:
                 self._tell(name, self.running[name], None)
             return self.running[name]
 
-    def _start(self, service: Service, url: str | None) -> Server:
+    def _start(self, service: Service, wanted: Wanted) -> Server:
         began = time.monotonic()
-        if url is not None:
-            product, version = ready(service, url, lambda: None)
-            return Server(service.name, "external", url, product, version, False, time.monotonic() - began)
-        port = free_port()
+        if wanted.url is not None:
+            product, version = ready(service, wanted.url, lambda: None)
+            seconds = time.monotonic() - began
+            return Server(service.name, "external", wanted.url, product, version, False, seconds)
         folder = self.folder / "services" / service.name
         folder.mkdir(parents=True)
+        if wanted.runtime == "docker":
+            return self._start_container(service, wanted.image, folder, began)
+        if wanted.runtime == "auto":
+            try:
+                return self._start_container(service, wanted.image, folder, began)
+            except (containers.NoDocker, containers.NoImage):
+                pass  # what auto means: then as a local process
+        return self._start_process(service, folder, began)
+
+    def _start_container(self, service: Service, image: str, folder: Path, began: float) -> Server:
+        running = containers.start(service, image, folder, self.folder)
+        self._supervisor.at_end(running.end)
+        product, version = ready(service, running.url, running.ended)
+        return Server(
+            *(service.name, "docker", running.url, product, version, True, time.monotonic() - began),
+            *(running.image, running.digest, running.standin),
+        )
+
+    def _start_process(self, service: Service, folder: Path, began: float) -> Server:
+        port = free_port()
         log = folder / "service.log"
         command = service.local_command(port, folder)
         child = self._supervisor.spawn("service " + service.name, command.argv, log, command.environment)
@@ -104,9 +135,9 @@ class Services:
                 "url": redact(server.url) if server else None,
                 "product": server.product if server else None,
                 "version": server.version if server else None,
-                "image": None,
-                "digest": None,
-                "standin": False,
+                "image": server.image if server else None,
+                "digest": server.digest if server else None,
+                "standin": server.standin if server else False,
                 "ready_seconds": server.ready_seconds if server else None,
                 "problem": problem.problem if problem else None,
                 "remedy": (problem.remedy or None) if problem else None,
@@ -231,6 +262,7 @@ class Supervisor:
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
         self.keep = False
+        self._at_end: list[Callable[[], None]] = []
         self._client_numbers = itertools.count(1)
         self._spawning = threading.Lock()
         self._ended = False
@@ -245,6 +277,10 @@ class Supervisor:
             self.children[child.pid] = child
             return child
 
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Have something done when the run ends."""
+        self._at_end.append(action)
+
     def tell(self, fact: Message) -> None:
         """Send a fact to the pytest process that writes the run log, if it still listens."""
         with contextlib.suppress(BrokenPipeError):
@@ -256,7 +292,9 @@ class Supervisor:
         try:
             match request["ask"]:
                 case "services":
-                    return self._services(request["urls"])
+                    return self._services(
+                        {name: Wanted(**wanted) for name, wanted in request["wanted"].items()}
+                    )
                 case "plan":
                     self.workers.plan([Setup.of(made) for made in request["setups"]])
                     return {}
@@ -283,19 +321,19 @@ class Supervisor:
         except (RoundtripError, OSError) as error:
             return {"error": str(error)}
 
-    def _services(self, urls: Mapping[str, str | None]) -> Message:
+    def _services(self, wanted: Mapping[str, Wanted]) -> Message:
         """Start services side by side: name -> server, or why it cannot be had."""
         answers: Message = {}
 
-        def start(name: str, url: str | None) -> None:
+        def start(name: str, how: Wanted) -> None:
             try:
-                answers[name] = {"server": asdict(self.services.get(name, url))}
+                answers[name] = {"server": asdict(self.services.get(name, how))}
             except ServiceUnavailable as error:
                 answers[name] = {"problem": error.problem, "remedy": error.remedy}
             except (RoundtripError, OSError) as error:
                 answers[name] = {"problem": str(error), "remedy": ""}
 
-        threads = [threading.Thread(target=start, args=pair) for pair in urls.items()]
+        threads = [threading.Thread(target=start, args=pair) for pair in wanted.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -367,6 +405,11 @@ class Supervisor:
             self._wipe()
         for child in self.children.values():
             child.kill()
+        threads = [threading.Thread(target=action, daemon=True) for action in self._at_end]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(CONTAINER_GONE_WITHIN)
         if self.keep:
             (self.folder / "kept").touch()
         # also what a child has put into a session of its own, as Erlang's epmd does

@@ -17,8 +17,8 @@ from typing import ClassVar
 
 from harness.errors import UnknownName
 
-RUNTIMES = ("auto", "local")
-"""What ``--runtime`` takes. ``auto`` takes the first that this machine can serve."""
+RUNTIMES = ("auto", "docker", "local")
+"""What ``--runtime`` takes. ``auto``: Docker if it answers and has or can pull the image, else local."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Server:
     version: str
     owned: bool
     ready_seconds: float = 0.0
+    image: str | None = None
+    digest: str | None = None
+    standin: bool = False
+    """Whether the image says of itself that it stands in for a public one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,19 @@ class LocalCommand:
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a service's public image is started with.
+
+    :param port: the port inside the container.
+    :param command: arguments, where the image's own do not fit a test.
+    """
+
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
 
 
 class Service(abc.ABC):
@@ -65,6 +82,14 @@ class Service(abc.ABC):
     @abc.abstractmethod
     def local_url(self, port: int) -> str:
         """Where a server started by `local_command` answers."""
+
+    @abc.abstractmethod
+    def container(self) -> Container:
+        """What its public image is started with."""
+
+    @abc.abstractmethod
+    def container_url(self, port: int) -> str:
+        """Where a container answers that is published on ``127.0.0.1:port``."""
 
     @abc.abstractmethod
     def probe(self, url: str, timeout: float) -> tuple[str, str]:

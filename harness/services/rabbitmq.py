@@ -9,10 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from harness.errors import NotReady, Rejected, ServiceUnavailable
 from harness.processes import free_port
-from harness.services import LocalCommand, Service
+from harness.services import Container, LocalCommand, Service
 
 # not the one on PATH: that wrapper changes the user and the node's folders
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+USER = "roundtrip"
+"""Name and password of the user inside a container that ends with the run."""
 
 
 class RabbitMQ(Service):
@@ -48,6 +50,13 @@ class RabbitMQ(Service):
 
     def local_url(self, port: int) -> str:
         return f"amqp://guest:guest@127.0.0.1:{port}//"
+
+    def container(self) -> Container:
+        # not guest: it may only log in from inside
+        return Container(5672, {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": USER})
+
+    def container_url(self, port: int) -> str:
+        return f"amqp://{USER}:{USER}@127.0.0.1:{port}//"
 
     def probe(self, url: str, timeout: float) -> tuple[str, str]:
         import amqp

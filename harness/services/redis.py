@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from harness.errors import NotReady, Rejected, ServiceUnavailable
-from harness.services import LocalCommand, Service
+from harness.services import Container, LocalCommand, Service
 
 
 class Redis(Service):
@@ -21,6 +21,12 @@ class Redis(Service):
 
     def local_url(self, port: int) -> str:
         return f"redis://127.0.0.1:{port}/0"
+
+    def container(self) -> Container:
+        return Container(6379, command=("redis-server", "--save", "", "--appendonly", "no"))
+
+    def container_url(self, port: int) -> str:
+        return self.local_url(port)
 
     def probe(self, url: str, timeout: float) -> tuple[str, str]:
         import redis
