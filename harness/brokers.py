@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.errors import UnknownName
 from harness.services import Server
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message at rest, as the broker's own client sees it.
+
+    :param body: the bytes that the producer handed over: serialised, perhaps compressed.
+    :param place: where it lies.
+    """
+
+    body: bytes
+    content_type: str
+    content_encoding: str
+    correlation_id: str
+    headers: Mapping[str, object]
+    place: str
 
 
 class Broker(abc.ABC):
@@ -20,6 +40,26 @@ class Broker(abc.ABC):
     @abc.abstractmethod
     def settings(self, namespace: str, folder: Path, servers: Mapping[str, Server]) -> dict[str, object]:
         """Celery settings that keep every queue and key below `namespace`, every file below `folder`."""
+
+    def peek(self, namespace: str, queue: str, servers: Mapping[str, Server]) -> list[Message]:
+        """What lies in a queue, first in first; nothing is taken off.
+
+        :raises NotImplementedError: the broker offers no way to look.
+        """
+        raise NotImplementedError
+
+    def put(
+        self, namespace: str, queue: str, servers: Mapping[str, Server], body: bytes, correlation_id: str
+    ) -> None:
+        """Put a message natively into a queue that exists.
+
+        :raises NotImplementedError: the broker offers no way to do it.
+        """
+        raise NotImplementedError
+
+    def wipe_queue(self, namespace: str, queue: str, servers: Mapping[str, Server]) -> None:
+        """Remove one queue and the exchange that Celery named after it."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
@@ -39,12 +79,57 @@ class RedisBroker(Broker):
             "broker_transport_options": {"global_keyprefix": redis_prefix(namespace)},
         }
 
+    def peek(self, namespace: str, queue: str, servers: Mapping[str, Server]) -> list[Message]:
+        import redis
+
+        key = redis_prefix(namespace) + queue
+        with redis.Redis.from_url(servers["redis"].url) as client:
+            # kombu pushes on the left and pops on the right
+            raw = [json.loads(item) for item in client.lrange(key, 0, -1)][::-1]
+        return [
+            _redis_message(message, f"list {key}, message {number}") for number, message in enumerate(raw)
+        ]
+
+    def put(
+        self, namespace: str, queue: str, servers: Mapping[str, Server], body: bytes, correlation_id: str
+    ) -> None:
+        import redis
+
+        message = {
+            "body": base64.b64encode(body).decode(),
+            "content-type": "application/octet-stream",
+            "content-encoding": "binary",
+            "headers": {},
+            "properties": {"correlation_id": correlation_id, "body_encoding": "base64"},
+        }
+        with redis.Redis.from_url(servers["redis"].url) as client:
+            client.lpush(redis_prefix(namespace) + queue, json.dumps(message))
+
+    def wipe_queue(self, namespace: str, queue: str, servers: Mapping[str, Server]) -> None:
+        import redis
+
+        with redis.Redis.from_url(servers["redis"].url) as client:
+            client.delete(redis_prefix(namespace) + queue)
+
     def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
         import redis
 
         with redis.Redis.from_url(servers["redis"].url) as client:
             for key in client.scan_iter(match=redis_prefix(namespace) + "*", count=1000):
                 client.delete(key)
+
+
+def _redis_message(message: dict[str, Any], place: str) -> Message:
+    properties = message["properties"]
+    encoded = properties.get("body_encoding") == "base64"
+    return Message(
+        base64.b64decode(message["body"]) if encoded else message["body"].encode(),
+        message["content-type"],
+        message["content-encoding"],
+        properties.get("correlation_id", ""),
+        message["headers"],
+        place,
+    )
 
 
 def redis_prefix(namespace: str) -> str:
@@ -64,16 +149,60 @@ class RabbitMQBroker(Broker):
             "event_exchange": f"{namespace}-events",
         }
 
-    def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
-        from kombu.connection import Connection
+    def peek(self, namespace: str, queue: str, servers: Mapping[str, Server]) -> list[Message]:
+        found: list[Message] = []
+        # what was got and is not acknowledged goes back when the channel ends; no consumer is cancelled
+        with amqp_channel(servers["rabbitmq"]) as channel:
+            while (message := channel.basic_get(queue)) is not None:
+                told = message.properties
+                body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
+                found.append(
+                    Message(
+                        body,
+                        told.get("content_type", ""),
+                        told.get("content_encoding", ""),
+                        told.get("correlation_id", ""),
+                        told.get("application_headers", {}),
+                        f"queue {queue}, message {len(found)}",
+                    )
+                )
+        return found
 
-        connect: Any = Connection
-        exchanges = [f"{namespace}.pidbox", f"reply.{namespace}.pidbox", f"{namespace}-events", *queues]
-        with connect(servers["rabbitmq"].url) as connection:
+    def put(
+        self, namespace: str, queue: str, servers: Mapping[str, Server], body: bytes, correlation_id: str
+    ) -> None:
+        import amqp
+
+        message = amqp.Message(body, correlation_id=correlation_id, content_type="application/octet-stream")
+        with amqp_channel(servers["rabbitmq"]) as channel:
+            channel.basic_publish(message, exchange="", routing_key=queue)
+
+    def wipe_queue(self, namespace: str, queue: str, servers: Mapping[str, Server]) -> None:
+        with amqp_channel(servers["rabbitmq"]) as channel:
+            channel.queue_delete(queue)
+            channel.exchange_delete(queue)
+
+    def wipe(self, namespace: str, queues: Sequence[str], servers: Mapping[str, Server]) -> None:
+        with amqp_channel(servers["rabbitmq"]) as channel:
             for queue in queues:
-                connection.default_channel.queue_delete(queue)
-            for exchange in exchanges:
-                connection.default_channel.exchange_delete(exchange)
+                channel.queue_delete(queue)
+            for exchange in (
+                f"{namespace}.pidbox",
+                f"reply.{namespace}.pidbox",
+                f"{namespace}-events",
+                *queues,
+            ):
+                channel.exchange_delete(exchange)
+
+
+@contextmanager
+def amqp_channel(server: Server) -> Iterator[Any]:
+    """A channel of its own on an AMQP server."""
+    from kombu.connection import Connection
+
+    connect: Any = Connection
+    with connect(server.url) as connection:
+        yield connection.channel()
 
 
 class FilesystemBroker(Broker):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,16 +18,19 @@ import celery
 import celery.exceptions
 from celery import states
 from celery.result import AsyncResult
+from kombu.compression import get_encoder
+from kombu.serialization import registry
 
-from harness import corpus, evidence, judging, poll, tasks
+from harness import corpus, evidence, generated, judging, poll, tasks
 from harness.app import build
 from harness.backend import Stored
+from harness.brokers import Message, broker
 from harness.fidelity import compare
 from harness.identify import identify
 from harness.judging import Received
-from harness.oracle import Oracle, Refused, Returned
+from harness.oracle import Oracle, Refused, Returned, expect
 from harness.verdict import Answer, Axis, Blame, Observation, Verdict
-from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, runs
+from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, run_namespace, runs
 
 FLOOR = 0.1
 """Seconds that a read gets at least, however long ago its task ended."""
@@ -79,6 +83,7 @@ class Session:
     watch: WorkerWatch
     oracle: Oracle
     deadline: float
+    seed: int
     busy: Callable[[str, float], None]
     """Told what a cell is about to wait for, and how many seconds that may take."""
     submitted: list[str] = field(default_factory=list)
@@ -207,9 +212,23 @@ class Cell:
         return self.axes[Axis.COMPRESSION]
 
     @property
-    def algorithm(self) -> str:
-        """The algorithm of the configured codec: kombu's ``gzip`` is a zlib stream."""
+    def algorithm(self) -> str | None:
+        """The algorithm of the configured codec, if any: kombu's ``gzip`` is a zlib stream."""
+        if self.compression == "uncompressed":
+            return None
         return "zlib" if self.compression == "gzip" else self.compression
+
+    @property
+    def content_type(self) -> str:
+        """What kombu calls the configured serializer in a message."""
+        return str(registry.name_to_type[self.serializer])
+
+    @property
+    def codec_content_type(self) -> str | None:
+        """What kombu calls the configured codec in a message, if there is one."""
+        if self.compression == "uncompressed":
+            return None
+        return str(get_encoder(self.compression)[1])  # type: ignore[no-untyped-call]
 
     @property
     def patience(self) -> float:
@@ -231,7 +250,13 @@ class Cell:
 
     def submit(self, task: str, *args: object, **options: object) -> Submission:
         """Send a task of `harness.tasks` to the worker."""
-        publisher, reader = self._session.app_for(self._is_poisoned(task))
+        poisoned = task == "give" and Axis.VALUE in self.axes and _is_poison(self._oracle())
+        return self._submit(task, args, options, poisoned)
+
+    def _submit(
+        self, task: str, args: tuple[object, ...], options: dict[str, object], poisoned: bool
+    ) -> Submission:
+        publisher, reader = self._session.app_for(poisoned)
         began = time.monotonic()
         sent = tasks.named(publisher, task).apply_async(args, **options)
         made = Submission(AsyncResult(sent.id, app=reader), began, task, args)
@@ -239,11 +264,41 @@ class Cell:
         self._session.submitted.append(made.id)
         return made
 
-    def _is_poisoned(self, task: str) -> bool:
-        if Axis.VALUE not in self.axes or task != "give":
-            return False
-        oracle = self._session.oracle.expect(self.value.name, self.serializer, self.compression)
-        return isinstance(oracle, Refused) and oracle.phase == "load"
+    def message_at_rest(self, task: str, *args: object) -> Message:
+        """A task message as it lies in the broker, under ``task_serializer`` and ``task_compression``.
+
+        It is sent to a queue that no worker reads.
+        """
+        setup = self._session.setup
+        queue = f"{setup.settings['task_default_queue']}-unread-{uuid.uuid4().hex[:8]}"
+        settings = {
+            **setup.settings,
+            "result_backend": "disabled",
+            "task_serializer": self.serializer,
+            "task_compression": None if self.compression == "uncompressed" else self.compression,
+            "task_default_queue": queue,
+        }
+        app = build(settings)
+        namespace = run_namespace(setup.namespace)
+        home = broker(setup.configuration.broker)
+        try:
+            sent = tasks.named(app, task).apply_async(args)
+            found = home.peek(namespace, queue, setup.servers)
+        finally:
+            app.close()
+            home.wipe_queue(namespace, queue, setup.servers)
+        return next(message for message in found if message.correlation_id == sent.id)
+
+    def _oracle(self) -> Returned | Refused:
+        return self._session.oracle.expect(self.value.name, self.serializer, self.compression)
+
+    def submit_generated(self, name: str) -> list[Submission]:
+        """Send every generated value of a class, under the run's seed."""
+        return [self._submit_value(value) for value in generated.values(name, self._session.seed)]
+
+    def _submit_value(self, value: object) -> Submission:
+        oracle = expect(value, self.serializer, self.compression)
+        return self._submit("give_packed", (generated.packed(value),), {}, _is_poison(oracle))
 
     def receive(self, submission: Submission) -> Received:
         """What the caller gets: waits for the worker to end the task, then reads by the deadline."""
@@ -362,17 +417,40 @@ class Cell:
     def compare(self, received: Received) -> Observation:
         """The observation of a value cell: passes only if the oracle gave the same."""
         sent = self.value.build()
-        oracle = self._session.oracle.expect(self.value.name, self.serializer, self.compression)
-        return judging.value(self._case(received), sent, oracle)
+        return judging.value(self._case(received), sent, self._oracle())
 
     def compare_failure(self, received: Received, raised: BaseException) -> Observation:
         """The observation of a failure cell: holds if the caller gets the very exception that was raised."""
         return judging.failure(self._case(received), raised)
 
+    def compare_generated(self, name: str, submissions: list[Submission]) -> Observation:
+        """The observation of generated values: the first that deviates, shrunk, or that none does."""
+        made = generated.values(name, self._session.seed)
+        for value, submission in zip(made, submissions, strict=True):
+            if not self._judged(value, submission).holds:
+                break
+        else:
+            return Observation(Verdict.EXACT, None, True, f"{len(made)} values", None, {})
+        simplest = generated.shrink(name, self._session.seed, self._deviates)
+        self.evidence.clear()
+        shown = value if simplest is None else simplest
+        again = self._submit_value(shown)
+        seen = self._judged(shown, again)
+        self.facts(seed=self._session.seed, generated_by=name, shrunk_from=value)
+        return seen
+
+    def _deviates(self, value: object) -> bool:
+        return not self._judged(value, self._submit_value(value)).holds
+
+    def _judged(self, value: object, submission: Submission) -> Observation:
+        oracle = expect(value, self.serializer, self.compression)
+        received = self.receive(submission)
+        return judging.value(self._case(received, submission), value, oracle)
+
     def promise(
         self,
         held: bool,
-        received: Received,
+        received: Received | None,
         *,
         otherwise: Verdict,
         detail: str = "",
@@ -382,20 +460,23 @@ class Cell:
         """The observation of any other cell.
 
         :param held: whether the scenario's promise held.
+        :param received: what came of its task; None where no result was asked for, then `blame` counts.
         :param otherwise: the verdict if it did not, unless the result never came: that has its own.
         :param blame: where the scenario itself knows; else it is found by narrowing down.
         :param after: how the task is to end; one that ends otherwise proves nothing.
         """
+        if received is None:
+            return judging.seen_directly(held, otherwise, detail, blame, self.evidence)
         return judging.promise(self._case(received), held, otherwise, detail, blame, after)
 
-    def _case(self, received: Received) -> judging.Case:
+    def _case(self, received: Received, submission: Submission | None = None) -> judging.Case:
         return judging.Case(
             backend=self._session.backend,
             setup=self._session.setup,
             watch=self._session.watch,
             received=received,
             look=lambda: self.at_rest(self._submission(received)),
-            submitted_at=self.submissions[0].at,
+            submitted_at=(submission or self._submission(received)).at,
             evidence=self.evidence,
         )
 
@@ -417,8 +498,13 @@ class Cell:
     def _is_sent(self, result: object) -> bool | None:
         if Axis.VALUE not in self.axes:
             return None
-        oracle = self._session.oracle.expect(self.value.name, self.serializer, self.compression)
+        oracle = self._oracle()
         return isinstance(oracle, Returned) and compare(oracle.value, result).verdict is Verdict.EXACT
+
+
+def _is_poison(oracle: Returned | Refused) -> bool:
+    """Whether reading raises whatever the store: written without complaint, refused when loaded."""
+    return isinstance(oracle, Refused) and oracle.phase == "load"
 
 
 def parse_date(text: object) -> datetime | None:

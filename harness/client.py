@@ -108,7 +108,7 @@ class Runner:
         """Run one batch; every answer goes through ``send``, the last one is ``done`` or ``trouble``."""
         setup = Setup.read(Path(request["worker"]["folder"]) / "setup.json")
         watch = WorkerWatch(Path(request["worker"]["folder"]), request["worker"]["pid"])
-        session = Session(setup, watch, self._oracle, request["deadline"], self._busy)
+        session = Session(setup, watch, self._oracle, request["deadline"], request["seed"], self._busy)
         try:
             self._batch(session, request)
         finally:

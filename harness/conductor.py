@@ -172,8 +172,8 @@ class Progress:
 class Conductor:
     """Observes configurations one after the other."""
 
-    def __init__(self, asker: Asker, inline: bool, deadline: float) -> None:
-        self._asker, self._inline, self._deadline = asker, inline, deadline
+    def __init__(self, asker: Asker, inline: bool, deadline: float, seed: int) -> None:
+        self._asker, self._inline, self._deadline, self._seed = asker, inline, deadline, seed
         self._clients: dict[str, Client] = {}
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
@@ -199,6 +199,7 @@ class Conductor:
             request = {
                 "worker": worker,
                 "deadline": self._deadline,
+                "seed": self._seed,
                 "cells": [progress.waiting[name].request() for name in ids],
             }
             client = self._client(setup.configuration.backend, dict(setup.environment))

@@ -167,6 +167,15 @@ def promise(
     return _narrowed(case, otherwise, detail, None)
 
 
+def seen_directly(
+    held: bool, otherwise: Verdict, detail: str, blame: Blame | None, shown: dict[str, Any]
+) -> Observation:
+    """Judge a cell that asks for no result: there is nothing to narrow down."""
+    if held:
+        return Observation(Verdict.EXACT, None, True, evidence.line(detail), None, shown)
+    return Observation(otherwise, blame, False, evidence.line(detail), None, shown)
+
+
 def look_at_rest(backend: Backend, task_id: str) -> Stored | None:
     """Read natively.
 

@@ -164,8 +164,11 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
             if wanted is not None and not _may_reach("-".join(reached), bool(rest), wanted):
                 continue
             decided = {**marks, **_decide(axis, point, scenario, backends)}
-            if selection.expression.possible(decided):
-                yield from extend(rest, {**chosen, axis: point}, reached, decided)
+            if not selection.expression.possible(decided):
+                continue
+            if scenario.in_broker and axis is Axis.BACKEND and selection.broker_of(point) is None:
+                continue
+            yield from extend(rest, {**chosen, axis: point}, reached, decided)
 
     start = {name: False for name in names if not _varies(name, scenario, backends)}
     start |= {family: family == scenario.family for family in scenario.families()}

@@ -43,7 +43,7 @@ SHUTDOWN_WITHIN = 10.0
 SERVICE_LOG_LINES = 12
 PACKAGES = (
     *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
-    *("pytest", "pytest-xdist", "celery-roundtrip"),
+    *("hypothesis", "pytest", "pytest-xdist", "celery-roundtrip"),
 )
 MATRIX_AXES = ("backend", "serializer", "compression")
 CODEC_PACKAGES = {
@@ -250,7 +250,7 @@ class Observer:
         self.folder, self._root = folder, root
         self.run = folder.name.removeprefix(processes.FOLDER_PREFIX)
         self.asker = Asker(folder)
-        self.conductor = Conductor(self.asker, options.inline, options.deadline)
+        self.conductor = Conductor(self.asker, options.inline, options.deadline, options.seed)
         self.products: dict[str, str] = {}
         self._setups: dict[Configuration, Setup] = {}
         self._missing: dict[Configuration, ServiceUnavailable] = {}
@@ -328,7 +328,7 @@ class Observer:
             return  # whoever noticed has ended them
 
     def service_logs(self, configuration: Configuration) -> dict[str, list[str]]:
-        """The last lines of the logs of the services that a configuration uses, where this run started them."""
+        """The last lines of the logs of a configuration's services, where this run started them."""
         found = {}
         for name in self._setups[configuration].servers if configuration in self._setups else ():
             log = self.folder / "services" / name / "service.log"
@@ -343,9 +343,9 @@ class Observer:
         """A shell command that runs one cell alone, under the options of this run."""
         options = self.options
         words = ["python", "-m", "pytest", nodeid, "--runtime", options.runtime]
-        for name, default in (("broker", "redis"), ("pool", "prefork")):
+        for name, default in (("broker", "redis"), ("pool", "prefork"), ("seed", 0)):
             if getattr(options, name) != default:
-                words += [f"--{name}", getattr(options, name)]
+                words += [f"--{name}", str(getattr(options, name))]
         if options.runtime != "local":
             words += [f"--image={name}={image}" for name, image in options.own_images.items()]
         for name, url in options.urls.items():

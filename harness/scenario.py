@@ -28,6 +28,7 @@ class Scenario:
     :param answers: question ids of docs/questions, ``v-*`` for all of a family.
     :param cases: points of the ``case`` axis.
     :param only: restricts an axis to some of its points.
+    :param in_broker: only of backends that live in a broker.
     :param slow: why it is slow, or None.
     """
 
@@ -37,6 +38,7 @@ class Scenario:
     cases: tuple[str, ...] = ()
     only: Mapping[Axis, tuple[str, ...]] = field(default_factory=dict)
     slow: str | None = None
+    in_broker: bool = False
 
     @property
     def name(self) -> str:
@@ -65,6 +67,7 @@ def scenario(
     cases: Sequence[str] = (),
     only: Mapping[str, Sequence[str]] | None = None,
     slow: str | None = None,
+    in_broker: bool = False,
 ) -> Callable[[Body], Scenario]:
     """Declare a scenario. What stands before ``yield`` in its body submits, what follows checks.
 
@@ -87,7 +90,7 @@ def scenario(
             if not POINT.match(case):
                 raise RoundtripError(f"{where}: case {case!a}: use lower-case letters, digits, _ and .")
         restricted = {Axis(axis): tuple(points) for axis, points in (only or {}).items()}
-        made = Scenario(body, declared, tuple(answers), tuple(cases), restricted, slow)
+        made = Scenario(body, declared, tuple(answers), tuple(cases), restricted, slow, in_broker)
         if not made.promise:
             raise RoundtripError(f"{where}: the docstring must state the promise")
         return made

@@ -6,12 +6,17 @@ from typing import Any
 
 import celery
 
-from harness import corpus
+from harness import corpus, generated
 
 
 def give(name: str) -> object:
     """Return the value of that name."""
     return corpus.value(name).build()
+
+
+def give_packed(text: str) -> object:
+    """Return a generated value, which travels as text."""
+    return generated.unpacked(text)
 
 
 def fail(name: str) -> object:
@@ -22,6 +27,7 @@ def fail(name: str) -> object:
 def register(app: celery.Celery) -> None:
     """Put the tasks on an app."""
     app.task(name="roundtrip.give", shared=False)(give)
+    app.task(name="roundtrip.give_packed", shared=False)(give_packed)
     app.task(name="roundtrip.fail", shared=False)(fail)
     app.task(name="roundtrip.give_tracked", shared=False, track_started=True)(give)
 

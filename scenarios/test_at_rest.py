@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.identify import identify
 from harness.matrix import OTHER_COMPRESSIONS
 from harness.scenario import scenario
-from harness.verdict import Verdict
+from harness.verdict import Blame, Verdict
 
 
 @scenario("backend", "serializer", "compression", answers=["r-serializer"])
@@ -122,4 +122,31 @@ def test_lifetime(cell):
         received,
         otherwise=Verdict.IGNORED if left is None else Verdict.ALTERED,
         detail=f"{left} s left, result_expires is {expires:g} s, supports_autoexpire is {declared}",
+    )
+
+
+@scenario("backend", "serializer", "compression", answers=["r-message"], in_broker=True)
+def test_message(cell):
+    """A task message is written with ``task_serializer`` and ``task_compression``, and says so.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#task-compression
+    """
+    message = cell.message_at_rest("give", cell.built("size_1kib_text"))
+    found = identify(message.body)
+    told = message.headers.get("compression")
+    cell.facts(
+        content_type=message.content_type, compression_header=told, found=found.codec, place=message.place
+    )
+    held = (
+        message.content_type == cell.content_type
+        and found.serializer == cell.serializer
+        and found.codec == cell.algorithm
+        and told == cell.codec_content_type
+    )
+    return cell.promise(
+        held,
+        None,
+        otherwise=Verdict.IGNORED if found.codec is None else Verdict.ALTERED,
+        detail=f"{found.serializer} with {found.codec}, headers say {message.content_type} and {told}",
+        blame=Blame.CELERY,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.generated import CLASSES
 from harness.matrix import OTHER_COMPRESSIONS
 from harness.scenario import scenario
 
@@ -39,3 +40,14 @@ def test_round_trip_other_codecs(cell):
     task = cell.submit("give", cell.value.name)
     yield
     return cell.compare(cell.receive(task))
+
+
+@scenario("backend", "serializer", "case", answers=["v-generated"], cases=CLASSES)
+def test_generated(cell):
+    """Whatever value of a class is generated, its result equals what the serializer alone returns.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-serializer
+    """
+    tasks = cell.submit_generated(cell.case)
+    yield
+    return cell.compare_generated(cell.case, tasks)

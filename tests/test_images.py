@@ -1,4 +1,4 @@
-"""The stand-ins that `images/build` makes behave, where the harness looks, like the public images they stand for."""
+"""The stand-ins that `images/build` makes behave like the public images they stand for."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_labels_say_what_it_is_and_what_it_stands_for(references, name, public, 
 
 @contextmanager
 def redis_client(port: int, **options) -> Iterator[redis.Redis]:
-    with redis.Redis("127.0.0.1", port, socket_timeout=2, **options) as client:
+    with redis.Redis("127.0.0.1", port, socket_timeout=2, retry=None, **options) as client:
 
         def answers() -> bool:
             try:
@@ -273,7 +273,7 @@ def test_no_docker_command(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="no docker command on PATH")
-def test_no_docker_daemon(tmp_path):
+def test_no_docker_daemon():
     done = build(PATH=str(Path(shutil.which("docker")).parent), DOCKER_HOST="unix:///nonexistent")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -307,6 +307,8 @@
           facts(Object.entries(rest)), typeof read_back === "string" && [h("h4", {}, "Read back"), hexDump(read_back)]);
       }),
       given("events", timeline),
+      given("service_log", (v) => part("service_log", "The services' logs",
+        text(Object.entries(v).map(([name, lines]) => name + ":\n" + lines.join("\n")).join("\n\n")))),
       given("worker_log", (v) => part("worker_log", "The worker's log", text(Array.isArray(v) ? v.join("\n") : v))),
       given("stack", (v) => part("stack", "Stack of the process that hung", text(v))),
       given("facts", (v) => part("facts", "Facts", generic(v))),
