@@ -16,21 +16,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import matrix, poll, questions
+from harness import matrix, poll, processes, questions
 from harness.expectations import Expectation, Expectations, files
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
+from harness.services import service
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = {script.stem: script for script in sorted((ROOT / "findings").glob("*.py"))}
 KNOWN: dict[str, Expectation] = {one.id: one for one in Expectations(files()).all}
 
-STORES: dict[str, Callable[[Path], str]] = {
-    "*": lambda folder: f"file://{folder}",
-    "filesystem": lambda folder: f"file://{folder}",
-    "sqlite": lambda folder: f"db+sqlite:///{folder}/results.sqlite",
+STORES: dict[str, str] = {
+    "*": "file://{folder}",
+    "filesystem": "file://{folder}",
+    "sqlite": "db+sqlite:///{folder}/results.sqlite",
+    "rpc-*": "filesystem://",
+    "rpc-redis": "{redis}",
 }
-"""Backend that an expectation names first -> URL of a store that needs no server."""
+"""Backend that an expectation names first -> URL of a store; for rpc that is the broker."""
 
 TO_PICKLE = (
     'app.conf.result_serializer = "json"',
@@ -54,6 +57,36 @@ WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "exception-class-remade": REBUILDABLE,
     "exception-class-wrapped": REBUILDABLE,
     "exception-tuple-becomes-list": (TO_PICKLE,),
+    "rpc-compression-ignored": (
+        (
+            'app.conf.update(result_serializer="json", result_compression="zlib")\n',
+            "from zlib import compress, decompress\n\nfrom kombu.serialization import register\n"
+            "from kombu.utils.json import dumps, loads\n\n"
+            "register(\n"
+            '    "zjson",\n'
+            "    lambda obj: compress(dumps(obj).encode()),\n"
+            "    lambda raw: loads(decompress(raw)),\n"
+            '    "application/x-zjson",\n'
+            '    "binary",\n'
+            ")\n"
+            'app.conf.update(result_serializer="zjson", result_accept_content=["zjson"])\n',
+        ),
+    ),
+    "rpc-redis-reply-never-expires": (
+        (
+            '["CELERY_RESULT_BACKEND"] = "rpc://"',
+            '["CELERY_RESULT_BACKEND"] = "rpc-redis-reply-never-expires:Expiring+rpc://"',
+        ),
+        (
+            "@app.task",
+            "from celery import current_task\nfrom celery.backends.rpc import RPCBackend\n\n\n"
+            "class Expiring(RPCBackend):\n"
+            "    def on_reply_declare(self, task_id):\n"
+            "        to = current_task.request.reply_to\n"
+            "        how = dict(durable=True, auto_delete=True, expires=self.expires)\n"
+            "        return [self.Queue(to, self.exchange, to, **how)]\n\n\n@app.task",
+        ),
+    ),
     "yaml-refusal-disguised": (
         (
             "    return (number for number in range(3))\n",
@@ -83,10 +116,10 @@ class Asked:
     kind: str
 
 
-def _arguments(asked: Asked, folder: Path) -> list[str]:
+def _arguments(asked: Asked, folder: Path, redis: str) -> list[str]:
     store = STORES.get(KNOWN[asked.id].backend[0])
     assert store, f"{asked.id}: say in STORES which URL shows it here"
-    url = store(folder)
+    url = store.format(folder=folder, redis=redis)
     if asked.kind == "worked-around" and asked.id.startswith("database"):
         url = f"{asked.id}:Compressing+{url.partition('+')[2]}"
     return {
@@ -113,10 +146,10 @@ def _script(asked: Asked, folder: Path) -> Path:
     return script
 
 
-def _command(asked: Asked, folder: Path) -> tuple[list[str], dict[str, str]]:
+def _command(asked: Asked, folder: Path, redis: str = "") -> tuple[list[str], dict[str, str]]:
     for name in ("store", "tmp"):
         (folder / name).mkdir(parents=True)
-    command = [sys.executable, str(_script(asked, folder)), *_arguments(asked, folder / "store")]
+    command = [sys.executable, str(_script(asked, folder)), *_arguments(asked, folder / "store", redis)]
     return command, {**os.environ, "TMPDIR": str(folder / "tmp")}
 
 
@@ -131,8 +164,8 @@ def _left(folder: Path) -> list[str]:
     return left
 
 
-def _run(asked: Asked, folder: Path) -> Ended:
-    command, environment = _command(asked, folder)
+def _run(asked: Asked, folder: Path, redis: str) -> Ended:
+    command, environment = _command(asked, folder, redis)
     began = time.monotonic()
     done = subprocess.run(
         command,
@@ -147,8 +180,24 @@ def _run(asked: Asked, folder: Path) -> Ended:
 
 
 @pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis for the scripts that need one."""
+    folder = tmp_path_factory.mktemp("redis")
+    port = processes.free_port()
+    log = folder / "redis.log"
+    command = service("redis").local_command(port, folder)
+    child = processes.Child("test", command.argv, folder, log, command.environment)
+    try:
+        assert poll.until(lambda: "ready to accept" in log.read_text().lower(), 10), log.read_text()
+        yield service("redis").local_url(port)
+    finally:
+        child.kill()
+        child.process.wait()
+
+
+@pytest.fixture(scope="module")
 def ended(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, redis_url: str
 ) -> Iterator[Callable[[Asked], Ended]]:
     """Everything that the selected tests ask, run side by side."""
     folder = tmp_path_factory.mktemp("findings")
@@ -159,7 +208,7 @@ def ended(
     ]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         jobs: dict[Asked, Future[Ended]] = {
-            asked: pool.submit(_run, asked, folder / asked.id / asked.kind) for asked in selected
+            asked: pool.submit(_run, asked, folder / asked.id / asked.kind, redis_url) for asked in selected
         }
         yield lambda asked: jobs[asked].result()
 
