@@ -86,7 +86,8 @@ class Backend(abc.ABC):
     def prepare(self) -> None:
         """Create what must exist before Celery starts (keyspace, bucket, table).
 
-        Runs in the worker process, once, before its Celery app is built.
+        Runs in the worker process before its Celery app is built, and again in every worker that takes
+        the place of one that died: it must bear what is there already.
         """
 
     def at_rest(self, task_id: str) -> Stored | None:

@@ -304,7 +304,9 @@ class Cell:
         """What the caller gets: waits for the worker to end the task, then reads by the deadline."""
         self._session.busy("run", START_WITHIN + SILENT_FOR + self.patience)
         trace = self._session.wait_ended(submission.id, self.patience)
-        remaining = max(FLOOR, (trace.ended or 0.0) + self.patience - time.monotonic())
+        # where reading consumes, this read may first have to take in the answers of all neighbours
+        floor = self.patience if self._session.backend.reading_consumes else FLOOR
+        remaining = max(floor, (trace.ended or 0.0) + self.patience - time.monotonic())
         self._session.busy("read", remaining)
         try:
             value = submission.result.get(timeout=remaining, propagate=False)
@@ -325,11 +327,18 @@ class Cell:
 
     def _state_now(self, submission: Submission) -> str:
         try:
-            meta = submission.result.backend.get_task_meta(submission.id, cache=False)
+            meta = self._read_anew(submission)
         except Exception as error:  # noqa: BLE001 - whatever reading raises is what is observed
             self.note(f"asked again after the deadline, reading raised {type(error).__name__}")
             return "unknown"
         return str(meta.get("status"))
+
+    def _read_anew(self, submission: Submission) -> dict[str, Any]:
+        backend = submission.result.backend
+        # RPCBackend.get_task_meta takes no `cache`: it has no store to go past the cache to
+        options = {} if self._session.backend.reading_consumes else {"cache": False}
+        made: dict[str, Any] = backend.get_task_meta(submission.id, **options)
+        return made
 
     def _trace(self, submission: Submission) -> TaskTrace:
         self._session.watch.poll()
@@ -485,7 +494,7 @@ class Cell:
 
     def late_answer(self, submission: Submission) -> dict[str, Any] | None:
         """What is there now, for a submission that had no answer by its deadline."""
-        meta = submission.result.backend.get_task_meta(submission.id, cache=False)
+        meta = self._read_anew(submission)
         if meta.get("status") not in states.READY_STATES:
             return None
         ended = self._trace(submission).ended or submission.at

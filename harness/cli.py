@@ -28,6 +28,8 @@ from harness.verdict import Axis
 
 Answer = TypeVar("Answer")
 
+PIPED_WIDTH = 160
+"""Columns of a table that goes to no terminal."""
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
 BACKEND_FILES = click.option(
     "--backend", "files", multiple=True, metavar="FILE", help="a Python file with a backend of your own"
@@ -109,14 +111,16 @@ def doctor(as_json: bool, files: Sequence[str]) -> None:
 @click.option("--questions", "what", flag_value="questions", help="questions, and which are open")
 @click.option("--cells", "what", flag_value="cells", help="cells of a selection")
 @click.option("-m", "expression", default="", metavar="EXPR", help="with --cells: pytest's -m expression")
+@click.option("--slow", is_flag=True, help="with --cells: the slow ones too")
 @AS_JSON
 @BACKEND_FILES
 @_plain_errors
-def list_(what: str | None, expression: str, as_json: bool, files: Sequence[str]) -> None:
+def list_(what: str | None, expression: str, slow: bool, as_json: bool, files: Sequence[str]) -> None:
     """List what there is to ask: backends, scenarios, values, questions, or the cells of a selection."""
     if what is None:
         raise click.UsageError("say what: --backends, --scenarios, --values, --questions or --cells")
-    rows = _LISTS[what](Registry(files), expression)
+    registry = Registry(files)
+    rows = _cells(registry, expression, slow) if what == "cells" else _LISTS[what](registry)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif what == "cells":
@@ -195,6 +199,7 @@ def _try_service(name: str) -> dict[str, Any]:
             service,
             service.local_url(port),
             lambda: None if started.exit_code is None else f"exit code {started.exit_code}",
+            service.ready_within,
         )
         how = f"{product} {version}, ready in {time.monotonic() - began:.2f} s: {command.argv[0]}"
         return {"name": name, "ok": True, "how": how, "remedy": ""}
@@ -239,7 +244,7 @@ def _row(facts: dict[str, Any]) -> list[str]:
 # -- list
 
 
-def _backends(registry: Registry, _: str) -> list[dict[str, Any]]:
+def _backends(registry: Registry) -> list[dict[str, Any]]:
     rows = []
     for name in registry.names:
         backend = registry.load(name)
@@ -254,7 +259,7 @@ def _backends(registry: Registry, _: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _scenarios(_: Registry, __: str) -> list[dict[str, Any]]:
+def _scenarios(_: Registry) -> list[dict[str, Any]]:
     return [
         {
             "name": scenario.name,
@@ -267,14 +272,14 @@ def _scenarios(_: Registry, __: str) -> list[dict[str, Any]]:
     ]
 
 
-def _values(_: Registry, __: str) -> list[dict[str, Any]]:
+def _values(_: Registry) -> list[dict[str, Any]]:
     return [
         {"name": value.name, "question": value.question, "why": value.why, "slow": value.slow or ""}
         for value in corpus.VALUES
     ]
 
 
-def _questions(_: Registry, __: str) -> list[dict[str, Any]]:
+def _questions(_: Registry) -> list[dict[str, Any]]:
     answered = questions.answered(questions.scenarios())
     return [
         {"question": name, "meaning": meaning, "answered by": answered[name] or "OPEN"}
@@ -282,8 +287,9 @@ def _questions(_: Registry, __: str) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(registry: Registry, expression: str) -> list[dict[str, Any]]:
-    selection = Selection(MarkExpression(expression), broker_of=registry.broker_of)
+def _cells(registry: Registry, expression: str, slow: bool) -> list[dict[str, Any]]:
+    marks = MarkExpression(expression)
+    selection = Selection(marks, broker_of=registry.broker_of, slow=slow or "slow" in marks.names)
     selection.expression.check(
         (
             *matrix.backend_markers(registry.names),
@@ -310,12 +316,11 @@ def _file(scenario: Scenario) -> str:
     return scenario.module.replace(".", "/") + ".py"
 
 
-_LISTS: dict[str, Callable[[Registry, str], list[dict[str, Any]]]] = {
+_LISTS: dict[str, Callable[[Registry], list[dict[str, Any]]]] = {
     "backends": _backends,
     "scenarios": _scenarios,
     "values": _values,
     "questions": _questions,
-    "cells": _cells,
 }
 
 
@@ -324,10 +329,15 @@ def _text(value: object) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*heads)
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=False).print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
 
 
 if __name__ == "__main__":

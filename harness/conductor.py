@@ -316,7 +316,9 @@ class Conductor:
         yield from self._flush(progress)
         for name in list(progress.waiting):
             del progress.waiting[name]
-            detail = f"not asked to its end: {progress.troubles} cells of this configuration hung before"
+            detail = (
+                f"not asked to its end: worker or client had to be replaced {progress.troubles} times before"
+            )
             yield name, _indeterminate(detail, Blame.HARNESS, {})
 
 

@@ -26,7 +26,13 @@ class UnknownName(RoundtripError):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Name the nearest known names, or all of them when none is near and the list is short."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.55)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.75)
+    if not near:
+        # by a part: who types `tupel` means one of `tuple_flat`, `tuple_nested`, ...
+        parts = {part for known_name in names for part in known_name.split("_")}
+        meant = difflib.get_close_matches(name, sorted(parts), n=1, cutoff=0.75)
+        near = [known_name for known_name in names if meant and meant[0] in known_name.split("_")][:3]
+    near = near or difflib.get_close_matches(name, names, n=3, cutoff=0.55)
     if near:
         return "did you mean " + " or ".join(near) + "?"
     shown = ", ".join(names[:24]) + (", ..." if len(names) > 24 else "")

@@ -79,6 +79,7 @@ class Selection:
     :param expression: three-valued reading of ``-m``; see `MarkExpression`.
     :param ids: per scenario, the bracket texts of node ids that were typed; none: all.
     :param options: where ``--broker`` and ``--pool`` put the axes that no scenario declares.
+    :param slow: whether slow cells are asked at all.
     :param broker_of: the broker that a backend lives in, if it does; asked of selected backends only.
     """
 
@@ -86,6 +87,7 @@ class Selection:
     ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
     options: Mapping[Axis, str] = field(default_factory=dict)
     broker_of: Callable[[str], str | None] = lambda _: None
+    slow: bool = True
 
     def point(self, axis: Axis) -> str:
         return self.options.get(axis, DEFAULTS[axis])
@@ -156,7 +158,9 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
         if not axes:
             text = "-".join(parts)
             if wanted is None or text in wanted:
-                yield _cell(scenario, {**undeclared, **chosen, **_home(chosen, selection)}, text)
+                cell = _cell(scenario, {**undeclared, **chosen, **_home(chosen, selection)}, text)
+                if selection.slow or not cell.slow:
+                    yield cell
             return
         axis, rest = axes[0], axes[1:]
         for point in points(axis, scenario, backends):

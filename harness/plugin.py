@@ -8,6 +8,7 @@ Scenarios are collected as cells (`harness.matrix`), sorted by worker configurat
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ SERVICE_MAY_KNOW = frozenset(
     )
 )
 """Verdicts for which the log of the service is evidence too."""
+DEFAULT_RUN_LOG = ".roundtrip/run.jsonl"
 STATE = pytest.StashKey["State"]()
 
 
@@ -57,8 +59,9 @@ class State:
 
     @property
     def selection(self) -> Selection:
+        slow = self.config.option.slow or "slow" in self.expression.names or bool(self.ids)
         chosen = {Axis.BROKER: self.options.broker, Axis.POOL: self.options.pool}
-        return Selection(self.expression, self.ids, chosen, self.registry.broker_of)
+        return Selection(self.expression, self.ids, chosen, self.registry.broker_of, slow)
 
     @property
     def observes(self) -> bool:
@@ -118,7 +121,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--pool", default="prefork", help="worker pool: prefork (default), threads or solo")
     add(
         "--run-log",
-        default=".roundtrip/run.jsonl",
+        default=DEFAULT_RUN_LOG,
         metavar="FILE",
         help="where the run log goes (default: %(default)s)",
     )
@@ -128,13 +131,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="where the HTML report goes (default: %(default)s)",
     )
+    add(
+        "--slow",
+        action="store_true",
+        help="ask the slow cells too (values of 1 MiB and more); they are left out unless -m names 'slow'",
+    )
     add("--seed", type=int, default=0, help="seed of everything that is generated (default: 0)")
     add(
         "--client",
         default="process",
         help="where scenario bodies run: process (default) or inline (in pytest, for a debugger)",
     )
-    add("--keep", action="store_true", help="if a cell fails, leave stores and logs in the run's folder")
+    add(
+        "--keep",
+        action="store_true",
+        help="if a cell fails, leave stores and logs in the run's folder, credentials among them, and "
+        "what lies on servers named by --service",
+    )
     add(
         "--deadline",
         type=float,
@@ -147,7 +160,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a Python file with a result backend of your own (docs/adding-a-backend.md)",
+        help="a Python file with a result backend of your own (docs/adding-a-backend.md); write "
+        "--backend=FILE, for pytest takes a path that stands alone for tests",
     )
 
 
@@ -283,7 +297,9 @@ class CellItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, CellFailed):
-            return f"{excinfo.value}\nmore: roundtrip explain {self.cell.cell_id!r}"
+            log = self.config.option.run_log
+            where = "" if log == DEFAULT_RUN_LOG else f" --run-log={shlex.quote(log)}"
+            return f"{excinfo.value}\nmore: roundtrip explain {self.cell.cell_id!r}{where}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -460,7 +476,7 @@ def _service_url(text: str) -> tuple[str, str]:
     if scheme not in service(name).schemes:
         schemes = " or ".join(service(name).schemes)
         raise RoundtripError(f"--service {name}: the URL's scheme is {scheme!a}, it must be {schemes}")
-    return name, url
+    return name, service(name).checked_url(url)
 
 
 def _markers(registry: Registry) -> Iterable[tuple[str, str]]:

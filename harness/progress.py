@@ -65,6 +65,8 @@ class Progress:
             terminal.line(line)
         if controller.others:
             terminal.line(f"other questions: {_told(controller.others)}")
+        if not self._config.option.slow and "slow" not in (self._config.option.markexpr or ""):
+            terminal.line("slow cells were left out: --slow asks them too")
         for line in self._closing:
             terminal.line(line)
 
@@ -75,6 +77,7 @@ class Progress:
         self._finished = True
         red = controller.counts[Outcome.FAILED] > 0
         kept = controller.close(cut_short, options.keep and red)
+        self._closing += controller.warnings
         if kept:
             self._closing.append(f"kept stores and logs: {kept}")
         if controller.has_log:

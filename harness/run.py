@@ -99,6 +99,8 @@ class Controller:
         self.counts: Counter[str] = Counter()
         self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
+        self.warnings: list[str] = []
+        """What went wrong without touching a verdict."""
         self.others: Counter[str] = Counter()
         """Outcomes of the questions that do not vary all three axes of the grid."""
         check_writable(options.report)
@@ -173,6 +175,8 @@ class Controller:
             fact = self._facts.get()
             if fact["kind"] == "service":
                 self.open_log().write(fact)
+            elif fact["kind"] == "warning":
+                self.warnings.append(escape(redact(fact["text"]), 400))
 
     def note(self, record: Record) -> None:
         """Write a judged cell to the run log."""
@@ -342,16 +346,16 @@ class Observer:
     def repro(self, nodeid: str) -> str:
         """A shell command that runs one cell alone, under the options of this run."""
         options = self.options
-        words = ["python", "-m", "pytest", nodeid, "--runtime", options.runtime]
-        for name, default in (("broker", "redis"), ("pool", "prefork"), ("seed", 0)):
+        words = ["python", "-m", "pytest", nodeid, f"--runtime={options.runtime}"]
+        for name, default in (("broker", "redis"), ("pool", "prefork"), ("seed", 0), ("deadline", 5.0)):
             if getattr(options, name) != default:
-                words += [f"--{name}", str(getattr(options, name))]
+                words.append(f"--{name}={getattr(options, name)}")
         if options.runtime != "local":
             words += [f"--image={name}={image}" for name, image in options.own_images.items()]
         for name, url in options.urls.items():
-            words += ["--service", f"{name}={redact(url)}"]
+            words.append(f"--service={name}={redact(url)}")
         for file in options.backend_files:
-            words += ["--backend", file]
+            words.append(f"--backend={file}")
         return shlex.join(words)
 
     def _start_services(self) -> dict[str, Server | ServiceUnavailable]:

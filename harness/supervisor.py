@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ ALIVE_AT_MOST = 4
 AHEAD = 2
 """Workers started before they are asked for, so that their start costs nobody time."""
 WIPE_WITHIN = 5.0
+EXTERNAL_ANSWERS_WITHIN = 5.0
+"""Seconds that a server gets that runs already."""
 CONTAINER_GONE_WITHIN = 5.0
 """Seconds that Docker gets to remove a container, before its process is ended like any other."""
 
@@ -87,7 +90,7 @@ class Services:
     def _start(self, service: Service, wanted: Wanted) -> Server:
         began = time.monotonic()
         if wanted.url is not None:
-            product, version = ready(service, wanted.url, lambda: None)
+            product, version = ready(service, wanted.url, lambda: None, EXTERNAL_ANSWERS_WITHIN)
             seconds = time.monotonic() - began
             return Server(service.name, "external", wanted.url, product, version, False, seconds)
         folder = self.folder / "services" / service.name
@@ -104,7 +107,7 @@ class Services:
     def _start_container(self, service: Service, image: str, folder: Path, began: float) -> Server:
         running = containers.start(service, image, folder, self.folder)
         self._supervisor.at_end(running.end)
-        product, version = ready(service, running.url, running.ended)
+        product, version = ready(service, running.url, running.ended, service.ready_within)
         return Server(
             *(service.name, "docker", running.url, product, version, True, time.monotonic() - began),
             *(running.image, running.digest, running.standin),
@@ -123,7 +126,7 @@ class Services:
             tail = log.read_text(errors="backslashreplace").strip().splitlines()[-1:] or ["no output"]
             return f"its process ended with exit code {child.exit_code}: {tail[0]}"
 
-        product, version = ready(service, url, ended)
+        product, version = ready(service, url, ended, service.ready_within)
         return Server(service.name, "local", url, product, version, True, time.monotonic() - began)
 
     def _tell(self, name: str, server: Server | None, problem: ServiceUnavailable | None) -> None:
@@ -145,14 +148,14 @@ class Services:
         )
 
 
-def ready(service: Service, url: str, ended: Any) -> tuple[str, str]:
+def ready(service: Service, url: str, ended: Callable[[], str | None], within: float) -> tuple[str, str]:
     """Wait until the server answers its probe: (product, version).
 
+    :param within: seconds.
     :param ended: tells why the server's process ended, or None while it runs.
     :raises ServiceUnavailable: it refused, ended or did not answer in time.
     """
     where = f"{service.name} at {redact(url)}"
-    within = service.ready_within if ended() is None and "127.0.0.1" in url else 5.0
     last = ["no answer"]
 
     def answer() -> tuple[str, str] | None:
@@ -426,18 +429,32 @@ class Supervisor:
         if not foreign:
             return
 
+        def attempt(what: str, wipe: Callable[[], None]) -> None:
+            try:
+                wipe()
+            except Exception as error:  # noqa: BLE001 - the next one must still be wiped, and the user told
+                self.tell(
+                    {"kind": "warning", "text": f"could not remove what the run left in {what}: {error}"}
+                )
+
         def work() -> None:
+            queues = {}
             for setup in self.workers.planned():
                 backend = setup.backend()
                 if foreign.intersection(backend.services):
-                    backend.wipe()
-                queue = broker(setup.configuration.broker)
-                if foreign.intersection(queue.services):
-                    queue.wipe(run_namespace(setup.namespace), self.workers.queues, setup.servers)
+                    attempt(backend.name, backend.wipe)
+                queues[setup.configuration.broker] = setup
+            for name, setup in queues.items():
+                home, namespace = broker(name), run_namespace(setup.namespace)
+                if foreign.intersection(home.services):
+                    attempt(name, partial(home.wipe, namespace, self.workers.queues, setup.servers))
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(WIPE_WITHIN)
+        if thread.is_alive():
+            text = f"what the run left on foreign servers was not all removed within {WIPE_WITHIN:g} s"
+            self.tell({"kind": "warning", "text": text})
 
 
 class Asker:

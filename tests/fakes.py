@@ -70,12 +70,13 @@ class CuttingTrigger(SQLite):
 
     def prepare(self) -> None:
         cut = (
-            "create trigger cut_{event} after {event} on celery_taskmeta when length(new.result) > 40 "
-            "begin update celery_taskmeta set result = substr(new.result, 1, 40) where id = new.id; end"
+            "create trigger if not exists cut_{event} after {event} on celery_taskmeta "
+            "when length(new.result) > 40 begin "
+            "update celery_taskmeta set result = substr(new.result, 1, 40) where id = new.id; end"
         )
         with closing(sqlite3.connect(self.file)) as connection, connection:
             connection.execute(
-                "create table celery_taskmeta (id integer primary key autoincrement, "
+                "create table if not exists celery_taskmeta (id integer primary key autoincrement, "
                 "task_id varchar(155) unique, status varchar(50), result blob, date_done datetime, "
                 "traceback text, children blob)"
             )

@@ -235,6 +235,7 @@ def _deviation(
             {"event": "started", "at": 0.0031},
             {"event": "succeeded", "at": 0.0125},
         ],
+        "service_log": {"redis": ["* Ready to accept connections", NULS]},
         "worker_log": ["[INFO] Task give received", f"[ERROR] {NULS}", LONG[:2000]],
         "notes": ["A note in a sentence.", HOSTILE],
     }

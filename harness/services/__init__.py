@@ -99,6 +99,13 @@ class Service(abc.ABC):
         :raises Rejected: it answered and refused.
         """
 
+    def checked_url(self, url: str) -> str:
+        """The URL as every process of a run can use it, whatever its folder.
+
+        :raises RoundtripError: it lacks what Celery or the driver insists on.
+        """
+        return url
+
     def preserve(self, url: str) -> None:
         """Make the server's data survive its end in its folder (``--keep``). Default: nothing to do."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from harness.errors import NotReady, Rejected, ServiceUnavailable
+from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.services import Container, LocalCommand, Service
 
 
@@ -48,6 +49,23 @@ class Redis(Service):
         if "valkey_version" in info:
             return "Valkey", str(info["valkey_version"])
         return "Redis", str(info.get("redis_version", "unknown"))
+
+    def checked_url(self, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "rediss":
+            return url
+        query = dict(parse_qsl(parts.query))
+        if query.get("ssl_cert_reqs") not in ("required", "optional", "none"):
+            raise RoundtripError(
+                "a rediss:// URL must say how the certificate is checked: add ?ssl_cert_reqs=required "
+                "(or optional, none)"
+            )
+        for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+            if name in query:
+                query[name] = str(Path(query[name]).resolve())
+                if not Path(query[name]).exists():
+                    raise RoundtripError(f"{name} of the rediss:// URL: there is no file {query[name]}")
+        return urlunsplit(parts._replace(query=urlencode(query)))
 
     def preserve(self, url: str) -> None:
         import redis
