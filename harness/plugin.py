@@ -365,7 +365,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if controller is None:
         return
     counts = controller.counts
-    if exitstatus == 0 and sum(counts.values()) == counts[Outcome.SKIPPED]:
+    if exitstatus == 0 and counts and sum(counts.values()) == counts[Outcome.SKIPPED]:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # all skipped is no green run
     cut = None if exitstatus in (0, 1, 5) else f"pytest ended with exit code {int(exitstatus)}"
     if session.shouldstop or session.shouldfail:

@@ -262,3 +262,14 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
     assert set().union(*processes.values()) == {"gw0", "gw1"}
     configurations = runlog.read(tmp_path / "run.jsonl").configurations
     assert len(configurations) == 32
+
+
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+def test_a_run_without_cells_is_left_alone(tmp_path, parallel):
+    """The plugin is loaded for the project's own tests too: exit code and the last run's log stay as they are."""
+    (tmp_path / "run.jsonl").write_text("the last run\n")
+    done = matrix_run.run(tmp_path, "tests/test_verdict.py", *parallel)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "run.jsonl").read_text() == "the last run\n"
+    assert not (tmp_path / "report.html").exists()
+    assert "celery-roundtrip ==" not in done.stdout
