@@ -266,7 +266,7 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
 
 @pytest.mark.parametrize("parallel", [(), ("-n", "2")])
 def test_a_run_without_cells_is_left_alone(tmp_path, parallel):
-    """The plugin is loaded for the project's own tests too: exit code and the last run's log stay as they are."""
+    """The plugin is loaded for the project's own tests too: their exit code is theirs, the last log stays."""
     (tmp_path / "run.jsonl").write_text("the last run\n")
     done = matrix_run.run(tmp_path, "tests/test_verdict.py", *parallel)
     assert done.returncode == 0, done.stdout
