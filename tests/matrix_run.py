@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import runlog
+from harness import processes, runlog
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,3 +73,13 @@ def hiding(folder: Path, *modules: str) -> dict[str, str]:
         f"importlib.util.find_spec = lambda name, *a: None if name in {modules!r} else find(name, *a)\n"
     )
     return {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
+
+
+def run_folder(temporary: Path) -> Path | None:
+    """The folder of the one run below `temporary`, if there is one."""
+    return next(iter(temporary.glob(processes.FOLDER_PREFIX + "*")), None)
+
+
+def left_in(temporary: Path) -> list[Path]:
+    """What lies there, but for the folder that pytest-xdist makes for ``tmp_path`` and never removes."""
+    return [path for path in temporary.iterdir() if not path.name.startswith("pytest-of-")]

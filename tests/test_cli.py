@@ -9,6 +9,8 @@ from pathlib import Path
 import matrix_run
 import pytest
 
+from harness import runlog
+
 
 def roundtrip(*arguments: str, **options):
     return matrix_run.command("-m", "harness.cli", *arguments, **options)
@@ -146,3 +148,30 @@ def test_other_pools_give_the_same_verdicts(tmp_path, pool):
     )
     assert done.returncode == 0, done.stdout
     assert {one.cell["pool"] for one in matrix_run.observations(tmp_path).values()} == {pool}
+
+
+@pytest.mark.parametrize("broker", ["filesystem", "rabbitmq"])
+def test_other_brokers_give_the_same_verdicts(tmp_path, broker):
+    done = matrix_run.run(
+        tmp_path,
+        *("-m", "filesystem and json and uncompressed", "-k", "dict or int or where"),
+        *("--runtime=local", f"--broker={broker}"),
+    )
+    log = runlog.read(tmp_path / "run.jsonl")
+    if any(service.problem for service in log.services):
+        pytest.skip(f"this machine has no {broker}")
+    assert done.returncode == 0, done.stdout
+    assert {one.cell["broker"] for one in log.observations} == {broker}
+    assert [service.name for service in log.services] == ([] if broker == "filesystem" else [broker])
+
+
+def test_evidence_at_rest_of_a_consuming_backend_is_a_twin(tmp_path):
+    """Looking at the reply queue takes nothing away: the result itself is read as well."""
+    done = matrix_run.run(
+        tmp_path, "-m", "rpc-redis and json and zlib", "-k", "serializer", "--runtime=local"
+    )
+    assert done.returncode == 0, done.stdout
+    (seen,) = matrix_run.observations(tmp_path).values()
+    assert seen.verdict == "exact"
+    assert seen.evidence["at_rest"]["serializer"] == "json"
+    assert ":broker:" in seen.evidence["at_rest"]["place"]

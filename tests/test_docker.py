@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -38,18 +37,6 @@ needs_docker = pytest.mark.skipif(
     ),
     reason="needs a Docker daemon and the stand-in images: make images",
 )
-
-
-@pytest.fixture
-def temporary(monkeypatch):
-    folder = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
-    monkeypatch.setenv("TMPDIR", str(folder))
-    yield folder
-    shutil.rmtree(folder)
-
-
-def run_folder(temporary: Path) -> Path | None:
-    return next(iter(temporary.glob(processes.FOLDER_PREFIX + "*")), None)
 
 
 def containers_of(run: str) -> list[str]:
@@ -179,7 +166,7 @@ def test_cells_run_and_the_log_names_the_stand_in(tmp_path, temporary):
         assert one.digest
     assert {one.name for one in log.services} == {"redis", "rabbitmq"}
     assert not containers_of(log.header.run)
-    assert run_folder(temporary) is None
+    assert matrix_run.run_folder(temporary) is None
 
 
 @needs_docker
@@ -207,7 +194,7 @@ MATRIX = ("-m", "redis and not slow", "--runtime=docker", f"--images={IMAGES}")
 
 def started(temporary: Path) -> tuple[Path, int]:
     def there():
-        folder = run_folder(temporary)
+        folder = matrix_run.run_folder(temporary)
         if folder is None or not containers_of(folder.name):
             return None
         pids = [int(str(line["pid"])) for line in processes._records(folder) if line["kind"] == "supervisor"]

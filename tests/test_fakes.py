@@ -99,6 +99,11 @@ def test_without_native_reader_blame_says_that_it_was_not_narrowed(seen):
         assert any("not narrowed" in note for note in one.evidence["notes"])
 
 
+def test_the_log_of_the_service_is_evidence_too(seen):
+    logs = seen[value("late", "str_accents")].evidence["service_log"]
+    assert any("ready" in line.lower() for line in logs["redis"])
+
+
 def test_late_answer_is_in_the_evidence(seen):
     late = seen[value("late", "str_accents")].evidence["late"]
     assert late["after"] > DEADLINE

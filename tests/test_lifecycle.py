@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 from pathlib import Path
 
 import matrix_run
@@ -32,21 +30,6 @@ def test_holds_the_gil(cell):
 '''
 
 
-@pytest.fixture
-def temporary(monkeypatch):
-    """A temporary folder of one's own, so that runs beside this test do not count."""
-    folder = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # short: sockets lie below it
-    monkeypatch.setenv("TMPDIR", str(folder))
-    yield folder
-    for path in left_in(folder):
-        processes.sweep(path)
-    shutil.rmtree(folder)
-
-
-def run_folder(temporary: Path) -> Path | None:
-    return next(iter(temporary.glob(processes.FOLDER_PREFIX + "*")), None)
-
-
 def recorded(folder: Path, kind: str) -> list[int]:
     return [int(line["pid"]) for line in processes._records(folder) if str(line["kind"]).startswith(kind)]
 
@@ -55,7 +38,7 @@ def wait_for(temporary: Path, kind: str) -> tuple[Path, int]:
     """Wait until the run below `temporary` has a process of that kind: its folder, the pid."""
 
     def there():
-        folder = run_folder(temporary)
+        folder = matrix_run.run_folder(temporary)
         pids = recorded(folder, kind) if folder else []
         return (folder, pids[0]) if pids else None
 
@@ -64,16 +47,11 @@ def wait_for(temporary: Path, kind: str) -> tuple[Path, int]:
     return found
 
 
-def left_in(temporary: Path) -> list[Path]:
-    """What lies there, but for the folder that pytest-xdist makes for ``tmp_path`` and never removes."""
-    return [path for path in temporary.iterdir() if not path.name.startswith("pytest-of-")]
-
-
 def assert_nothing_is_left(folder: Path, temporary: Path) -> None:
     assert poll.until(lambda: not processes.members(folder), GONE_WITHIN), [
         (process.pid, process.cmdline()) for process in processes.members(folder)
     ]
-    assert poll.until(lambda: not left_in(temporary), GONE_WITHIN), left_in(temporary)
+    assert poll.until(lambda: not matrix_run.left_in(temporary), GONE_WITHIN), matrix_run.left_in(temporary)
 
 
 MATRIX = ("-m", "(redis or sqlite) and not slow", "--runtime", "local")
@@ -82,7 +60,7 @@ MATRIX = ("-m", "(redis or sqlite) and not slow", "--runtime", "local")
 def test_success_leaves_nothing(tmp_path, temporary):
     done = matrix_run.run(tmp_path, "-m", "redis and json and zlib", "-k", "tuple", "--runtime", "local")
     assert done.returncode == 0, done.stdout
-    assert not left_in(temporary)
+    assert not matrix_run.left_in(temporary)
     assert runlog.read(tmp_path / "run.jsonl").complete
 
 
@@ -187,7 +165,7 @@ def test_keep_leaves_stores_and_logs_of_a_red_run(tmp_path, temporary):
     cell = "scenarios/test_values.py::test_round_trip[fake-truncates-json-uncompressed-size_1kib_text]"
     done = matrix_run.run(tmp_path, "--backend", "tests/fakes.py", "--runtime", "local", "--keep", cell)
     assert done.returncode == 1
-    kept = run_folder(temporary)
+    kept = matrix_run.run_folder(temporary)
     assert kept is not None
     assert str(kept) in done.stdout
     assert list(kept.glob("stores/*/celery-task-meta-*"))
@@ -200,7 +178,7 @@ def test_keep_leaves_nothing_of_a_green_run(tmp_path, temporary):
     cell = "scenarios/test_values.py::test_round_trip[filesystem-json-uncompressed-int_42]"
     done = matrix_run.run(tmp_path, "--runtime", "local", "--keep", cell)
     assert done.returncode == 0, done.stdout
-    assert not left_in(temporary)
+    assert not matrix_run.left_in(temporary)
 
 
 def test_folders_of_killed_runs_are_found(temporary):

@@ -1,0 +1,23 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import matrix_run
+import pytest
+
+from harness import processes
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """A temporary folder of one's own, so that runs beside this test do not count."""
+    folder = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # short: sockets lie below it
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    for path in matrix_run.left_in(folder):
+        processes.sweep(path)
+    shutil.rmtree(folder)
