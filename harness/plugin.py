@@ -72,17 +72,17 @@ class State:
     def is_xdist_worker(self) -> bool:
         return hasattr(self.config, "workerinput")
 
-    def start_controller(self) -> Controller:
+    def start_controller(self, has_cells: bool = False) -> Controller:
         if self.controller is None:
             command = ["pytest", *(str(word) for word in self.config.invocation_params.args)]
             selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
-            self.controller = Controller(self.options, command, selection, self.config.rootpath)
+            self.controller = Controller(self.options, command, selection, self.config.rootpath, has_cells)
         return self.controller
 
     def run_folder(self) -> Path:
         if self.is_xdist_worker:
             return Path(self.config.workerinput["roundtrip_folder"])  # type: ignore[attr-defined]
-        controller = self.start_controller()
+        controller = self.start_controller(has_cells=True)
         controller.open_log()
         return controller.folder
 

@@ -118,11 +118,12 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _records(run_folder: Path) -> list[dict[str, object]]:
-    file = run_folder / "processes.jsonl"
-    if not file.exists():
-        return []
+    try:
+        text = (run_folder / "processes.jsonl").read_text()
+    except FileNotFoundError:
+        return []  # the run has not begun, or another process removes its folder just now
     lines = []
-    for line in file.read_text().splitlines():
+    for line in text.splitlines():
         try:
             lines.append(json.loads(line))
         except json.JSONDecodeError:

@@ -91,10 +91,13 @@ def wanted_services(options: Options, names: Iterable[str]) -> Record:
 class Controller:
     """Owns the supervisor and the run log of one run.
 
+    :param has_cells: whether there is something to log; the xdist controller learns that later.
     :raises RunLogError: the log cannot be written.
     """
 
-    def __init__(self, options: Options, command: Sequence[str], selection: str, root: Path) -> None:
+    def __init__(
+        self, options: Options, command: Sequence[str], selection: str, root: Path, has_cells: bool
+    ) -> None:
         self.options = options
         self.counts: Counter[str] = Counter()
         self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
@@ -109,6 +112,8 @@ class Controller:
         self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
         self._header = self._describe(command, selection)
         self._log: RunLogWriter | None = None
+        if has_cells:
+            self.open_log()  # before anything is started: whatever is killed then, the log is there
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._closing = False
         self._process = subprocess.Popen(
