@@ -353,7 +353,7 @@ class RecordTaker:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     state = config.stash[STATE]
     if state.controller is not None:
-        state.progress.summary(terminalreporter, state.controller)
+        state.progress.summary(terminalreporter, state.controller, slow_left_out=not state.selection.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

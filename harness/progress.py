@@ -54,7 +54,7 @@ class Progress:
             start = f"worker {ready:.1f} s, " if ready is not None else ""
             self._line(f"{name:<32} {told}  ({start}cells {record['seconds']:.1f} s)")
 
-    def summary(self, terminal: Any, controller: Controller) -> None:
+    def summary(self, terminal: Any, controller: Controller, slow_left_out: bool) -> None:
         """The grid, at the end of pytest's own summary."""
         from harness.report.text import summary_grid
 
@@ -65,7 +65,7 @@ class Progress:
             terminal.line(line)
         if controller.others:
             terminal.line(f"other questions: {_told(controller.others)}")
-        if not self._config.option.slow and "slow" not in (self._config.option.markexpr or ""):
+        if slow_left_out:
             terminal.line("slow cells were left out: --slow asks them too")
         for line in self._closing:
             terminal.line(line)
