@@ -226,17 +226,21 @@ def markers(cell: Cell, declared: Sequence[Axis]) -> list[str]:
     varied = [axis for axis in (Axis.BACKEND, Axis.SERIALIZER, Axis.COMPRESSION) if axis in declared]
     backend = cell.configuration.backend
     names = [cell.axes[axis] for axis in varied] + (["slow"] if cell.slow else [])
-    return names if group(backend) == backend else [group(backend), *names]
+    return [*groups(backend), *names]
 
 
-def group(backend: str) -> str:
-    """The first word of a backend's name: ``rpc-redis`` and ``rpc-rabbitmq`` are both selected by ``rpc``."""
-    return backend.partition("-")[0]
+def groups(backend: str) -> list[str]:
+    """The first words of a backend's name, which select it too.
+
+    ``django-db-sqlite`` is selected by ``django`` and ``django-db``, ``rpc-redis`` by ``rpc``.
+    """
+    words = backend.split("-")
+    return ["-".join(words[:count]) for count in range(1, len(words))]
 
 
 def backend_markers(backends: Sequence[str]) -> list[str]:
     """The markers that select backends: their names, and the first words of those of several words."""
-    return [*backends, *dict.fromkeys(group(name) for name in backends if "-" in name)]
+    return list(dict.fromkeys([*backends, *(group for name in backends for group in groups(name))]))
 
 
 def scope(node_id: str, backends: Sequence[str]) -> str:
@@ -264,7 +268,7 @@ def _home(chosen: Mapping[Axis, str], selection: Selection) -> dict[Axis, str]:
 
 def _decide(axis: Axis, point: str, scenario: Scenario, backends: Sequence[str]) -> dict[str, bool]:
     if axis is Axis.BACKEND:
-        return {name: name in (point, group(point)) for name in backend_markers(backends)}
+        return {name: name == point or name in groups(point) for name in backend_markers(backends)}
     if axis is Axis.SERIALIZER:
         return {name: name == point for name in SERIALIZERS}
     if axis is Axis.COMPRESSION:

@@ -43,6 +43,17 @@ SHUTDOWN_WITHIN = 10.0
 SERVICE_LOG_LINES = 12
 PACKAGES = (
     *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
+    *(
+        "psycopg",
+        "PyMySQL",
+        "pymemcache",
+        "pymongo",
+        "boto3",
+        "botocore",
+        "cassandra-driver",
+        "elasticsearch",
+    ),
+    *("elastic-transport", "django", "django-celery-results", "gevent", "eventlet"),
     *("hypothesis", "pytest", "pytest-xdist", "celery-roundtrip"),
 )
 MATRIX_AXES = ("backend", "serializer", "compression")
