@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from harness.backend import Backend, Stored
@@ -22,9 +23,14 @@ class Filesystem(Backend):
 
     def at_rest(self, task_id: str) -> Stored | None:
         file = self.file(task_id)
-        if not file.exists():
+        try:
+            return Stored(file.read_bytes(), f"file {file.name}")
+        except (FileNotFoundError, ValueError):  # ValueError: NUL in it, no file can have that name
             return None
-        return Stored(file.read_bytes(), f"file {file.name}")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return None
 
     def plant(self, task_id: str, raw: bytes) -> None:
         self.file(task_id).write_bytes(raw)

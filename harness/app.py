@@ -22,13 +22,13 @@ import celery
 from celery import signals
 
 from harness import tasks
-from harness.worker import SETUP_VARIABLE, Setup
+from harness.worker import SETUP_VARIABLE, Setup, untagged
 
 
 def build(settings: Mapping[str, object]) -> celery.Celery:
     """A Celery app with the harness's tasks, under these settings. Not made the current app."""
     made = celery.Celery("roundtrip", set_as_current=False)
-    made.conf.update(settings)
+    made.conf.update({name: untagged(setting) for name, setting in settings.items()})
     tasks.register(made)
     return made
 
@@ -55,9 +55,9 @@ def _observe(app: celery.Celery, folder: Path) -> None:
     def ready(**_: Any) -> None:
         events.say("ready", pid=os.getpid())
 
-    def started(task_id: str, **_: Any) -> None:
+    def started(task_id: str, task: Any, **_: Any) -> None:
         _watch_writes(app, events)
-        events.say("started", task=task_id, pid=os.getpid())
+        events.say("started", task=task_id, pid=os.getpid(), name=task.name, group=task.request.group)
 
     def ended(task_id: str, state: str | None = None, **_: Any) -> None:
         events.say("ended", task=task_id, state=state)

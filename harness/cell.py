@@ -5,6 +5,7 @@ Runs inside a client process (or inside pytest with ``--client inline``).
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 import uuid
@@ -17,17 +18,18 @@ from typing import Any
 import celery
 import celery.exceptions
 from celery import states
-from celery.result import AsyncResult
+from celery.result import AsyncResult, ResultSet
 from kombu.compression import get_encoder
 from kombu.serialization import registry
 
-from harness import corpus, evidence, generated, judging, poll, tasks
+from harness import corpus, elsewhere, evidence, generated, judging, poll, tasks
 from harness.app import build
 from harness.backend import Stored
 from harness.brokers import Message, broker
 from harness.fidelity import compare
+from harness.gates import Gate
 from harness.identify import identify
-from harness.judging import Received
+from harness.judging import Received, Reply
 from harness.oracle import Oracle, Refused, Returned, expect
 from harness.verdict import Answer, Axis, Blame, Observation, Verdict
 from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, run_namespace, runs
@@ -36,6 +38,12 @@ FLOOR = 0.1
 """Seconds that a read gets at least, however long ago its task ended."""
 SILENT_FOR = 20.0
 """Seconds without any event after which a worker that should be busy counts as stuck."""
+SETTLED_WITHIN = 10.0
+"""Seconds of idleness of its worker after which a group, chain or chord counts as not coming any more."""
+READ_WITHIN = 2.0
+"""Seconds that a read gets whose tasks have all ended, or never will."""
+ELSEWHERE_WITHIN = 20.0
+"""Seconds that another process gets, its start included."""
 RECENT = 600.0
 """Seconds that a cell may lie behind its ``date_done``."""
 START_WITHIN = 60.0
@@ -189,6 +197,8 @@ class Cell:
         self.axes = axes
         self.submissions: list[Submission] = []
         self._twins: dict[str, str] = {}
+        self._gates: list[Gate] = []
+        self._began = time.monotonic()
         self.evidence: dict[str, Any] = {}
 
     # -- what the cell is about
@@ -237,10 +247,17 @@ class Cell:
         return self._session.deadline * more
 
     @property
-    def result_expires(self) -> float:
-        """``result_expires`` of the app under test, in seconds."""
+    def result_expires(self) -> float | None:
+        """``result_expires`` of the app under test, in seconds; None: for ever."""
         expires = self._session.reader.conf.result_expires
+        if expires is None:
+            return None
         return float(expires.total_seconds() if hasattr(expires, "total_seconds") else expires)
+
+    def pid_of(self, sent: AsyncResult[Any] | Submission) -> int | None:
+        """The process in which a task runs or ran, as the worker said."""
+        self._session.watch.poll()
+        return self._session.watch.trace(str(sent.id)).pid
 
     def declares(self, flag: str) -> object:
         """What Celery's result-backend class says of itself, read from the instance of the app."""
@@ -300,8 +317,9 @@ class Cell:
         oracle = expect(value, self.serializer, self.compression)
         return self._submit("give_packed", (generated.packed(value),), {}, _is_poison(oracle))
 
-    def receive(self, submission: Submission) -> Received:
+    def receive(self, sent: Submission | AsyncResult[Any]) -> Received:
         """What the caller gets: waits for the worker to end the task, then reads by the deadline."""
+        submission = self._known(sent)
         self._session.busy("run", START_WITHIN + SILENT_FOR + self.patience)
         trace = self._session.wait_ended(submission.id, self.patience)
         # where reading consumes, this read may first have to take in the answers of all neighbours
@@ -344,11 +362,139 @@ class Cell:
         self._session.watch.poll()
         return self._session.watch.trace(submission.id)
 
+    # -- as a user does it: plain Celery on an app of the cell's own
+
+    @cached_property
+    def app(self) -> celery.Celery:
+        """An app of the cell's own, as a user has it: it publishes and reads, and nobody else uses it."""
+        return build(self._session.setup.settings)
+
+    @property
+    def tasks(self) -> tasks.Tasks:
+        """The tasks of `app`: ``cell.tasks.add.delay(1, 2)``."""
+        return tasks.Tasks(self.app)
+
+    def gate(self) -> Gate:
+        """A gate for a task to stop at. It is opened at the end of the check, if the body has not done it.
+
+        A body that uses one sends its task after its ``yield``, or has none: a task that stands at a gate
+        takes a place in the pool, and the checks of other cells must not wait for this one's.
+        """
+        folder = self._session.watch.folder / "gates"
+        folder.mkdir(exist_ok=True)
+        made = Gate(str(folder / uuid.uuid4().hex))
+        self._gates.append(made)
+        return made
+
+    def ask(
+        self,
+        question: Callable[..., object],
+        *args: object,
+        within: float = SETTLED_WITHIN,
+        phase: str = "read",
+        **options: object,
+    ) -> Reply:
+        """Ask Celery something that may raise: the answer, or what was raised.
+
+        :param within: seconds after which the client counts as hung, and is ended.
+        :param phase: ``submit``, where what is asked for is a write.
+        """
+        self._session.busy("read", within)
+        began = time.monotonic()
+        try:
+            value = question(*args, **options)
+        except Exception as error:  # noqa: BLE001 - whatever is raised is what is observed
+            self.evidence["error"] = evidence.error(error, phase)
+            return Reply(None, error, phase, time.monotonic() - began)
+        return Reply(value, None, phase, time.monotonic() - began)
+
+    def get(
+        self, result: AsyncResult[Any] | ResultSet[Any], *, within: float = SETTLED_WITHIN, **options: Any
+    ) -> Reply:
+        """What ``result.get(**options)`` answers, of a task, a chain, a group or a chord.
+
+        Waits until the worker has ended the tasks of this result, or did nothing for `within` seconds:
+        however slow the machine is, what is still being worked on is waited for.
+        """
+        self.settle(result, within=within)
+        return self.ask(result.get, timeout=READ_WITHIN, within=2 * READ_WITHIN, **options)
+
+    def settle(self, *results: AsyncResult[Any] | ResultSet[Any], within: float = SETTLED_WITHIN) -> bool:
+        """Wait until the worker has ended these tasks, or did nothing for `within` seconds.
+
+        :returns: whether all have ended.
+        :raises WorkerTrouble: the worker is dead.
+        """
+        self._session.busy("run", START_WITHIN + 6 * within)
+        missing = {task for result in results for task in _task_ids(result)}
+
+        def settled() -> bool:
+            watch = self._session.watch
+            watch.poll()
+            missing.difference_update([t for t in missing if watch.trace(t).ended is not None])
+            if not missing:
+                return True
+            if not watch.alive():
+                raise WorkerTrouble("died", "the worker process ended")
+            since = max(self._began, watch.worked, watch.ready or time.monotonic())
+            return time.monotonic() - since > within
+
+        poll.until(settled, START_WITHIN + 5 * within)
+        return not missing
+
+    def elsewhere(self, function: Callable[..., object], *args: object, patch: str = "") -> Reply:
+        """Call ``function(app, *args)`` in a process of its own, on an app with the same settings.
+
+        :param function: at the top of an importable module.
+        :param patch: ``gevent`` or ``eventlet``: what patches that process before anything is imported.
+        """
+        where = f"{function.__module__}:{function.__name__}"
+        setup = str(self._session.watch.folder / "setup.json")
+        self._session.busy("read", ELSEWHERE_WITHIN)
+        began = time.monotonic()
+        raised, value = elsewhere.ask(patch, setup, where, args, ELSEWHERE_WITHIN)
+        seconds = time.monotonic() - began
+        if raised:
+            self.evidence["error"] = evidence.error(value, "read")
+            return Reply(None, value, "read", seconds)
+        return Reply(value, None, "read", seconds)
+
+    def in_threads(self, *questions: Callable[[], object], within: float = SETTLED_WITHIN) -> list[Reply]:
+        """Ask several things at once, each in a thread of its own: their answers, in order."""
+        self._session.busy("read", within)
+        replies: list[Reply | None] = [None] * len(questions)
+
+        def run(number: int) -> None:
+            began = time.monotonic()
+            try:
+                value, error = questions[number](), None
+            except Exception as raised:  # noqa: BLE001 - whatever is raised is what is observed
+                value, error = None, raised
+            replies[number] = Reply(value, error, "read", time.monotonic() - began)
+
+        threads = [
+            threading.Thread(target=run, args=(number,), daemon=True) for number in range(len(questions))
+        ]
+        end = time.monotonic() + within
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        hung = Reply(None, celery.exceptions.TimeoutError("the thread did not end"), "read", within)
+        return [reply or hung for reply in replies]
+
+    def close(self) -> None:
+        """Open the gates that are still shut, and let go of what only this cell used."""
+        for gate in self._gates:
+            gate.open()
+        if "app" in self.__dict__:
+            self.app.close()
+
     # -- look
 
-    def meta(self, submission: Submission) -> dict[str, Any]:
+    def meta(self, sent: Submission | AsyncResult[Any]) -> dict[str, Any]:
         """What the caller's result object says of the task."""
-        result = submission.result
+        result = self._known(sent).result
         return {
             "status": result.state,
             "result": result.result,
@@ -356,18 +502,32 @@ class Cell:
             "date_done": result.date_done,
         }
 
-    def at_rest(self, submission: Submission) -> Stored | None:
+    def at_rest(self, sent: Submission | AsyncResult[Any]) -> Stored | None:
         """The stored form, read with the store's own client.
 
         Where reading consumes, that of a twin: the same task, submitted anew and never read.
 
         :raises judging.NoNativeReader: the backend offers none.
         """
-        return judging.look_at_rest(self._session.backend, self._at_rest_id(submission))
+        return judging.look_at_rest(self._session.backend, self._at_rest_id(self._known(sent)))
+
+    def _known(self, sent: Submission | AsyncResult[Any]) -> Submission:
+        """The record of what was sent; a result of the cell's own app is taken into it."""
+        if isinstance(sent, Submission):
+            return sent
+        for one in self.submissions:
+            if one.id == sent.id:
+                return one
+        made = Submission(sent, self._began, sent.name or "", ())
+        self.submissions.append(made)
+        self._session.submitted.append(made.id)
+        return made
 
     def _at_rest_id(self, submission: Submission) -> str:
         if not self._session.backend.reading_consumes:
             return submission.id
+        if not submission.task:
+            raise judging.NoNativeReader("reading consumes, and only what cell.submit sent can be sent again")
         if submission.id not in self._twins:
             task = tasks.named(self._session.twin, submission.task)
             twin = str(task.apply_async(submission.args).id)
@@ -392,7 +552,8 @@ class Cell:
     def left_behind(self, submission: Submission) -> list[str]:
         """Places in the namespace that belong to no task that was sent, or doubly to this one."""
         places = judging.inventory(self._session.backend)
-        known = set(self._session.submitted)
+        known = {*self._session.submitted, *self._session.watch.tasks}
+        known.update(trace.group for trace in self._session.watch.tasks.values() if trace.group)
         own = [place for place in places if self._at_rest_id(submission) in place]
         known.add(judging.PLANTED)
         foreign = [place for place in places if not any(task in place for task in known)]
@@ -459,7 +620,7 @@ class Cell:
     def promise(
         self,
         held: bool,
-        received: Received | None,
+        received: Received | Reply | None,
         *,
         otherwise: Verdict,
         detail: str = "",
@@ -469,14 +630,32 @@ class Cell:
         """The observation of any other cell.
 
         :param held: whether the scenario's promise held.
-        :param received: what came of its task; None where no result was asked for, then `blame` counts.
+        :param received: what came of its task, or what Celery answered (if it raised, verdict and blame come
+            from that); None where no result was asked for, then `blame` counts.
         :param otherwise: the verdict if it did not, unless the result never came: that has its own.
         :param blame: where the scenario itself knows; else it is found by narrowing down.
         :param after: how the task is to end; one that ends otherwise proves nothing.
         """
         if received is None:
             return judging.seen_directly(held, otherwise, detail, blame, self.evidence)
+        if isinstance(received, Reply):
+            backend = self._session.backend
+            return judging.reply(backend, received, held, otherwise, detail, blame, self.evidence)
         return judging.promise(self._case(received), held, otherwise, detail, blame, after)
+
+    def same(self, received: Received, wanted: object) -> Observation:
+        """The observation of a cell whose task must return `wanted`; blame by narrowing down."""
+        got = received.value if received.answer is Answer.RETURNED else None
+        found = compare(wanted, got)
+        held = received.answer is Answer.RETURNED and found.verdict is Verdict.EXACT
+        detail = "" if held or found.first is None else f"{found.first.kind} differs at {found.first.path}"
+        return self.promise(held, received, otherwise=found.verdict, detail=detail)
+
+    def equals(self, reply: Reply, wanted: object, *, blame: Blame | None = None) -> Observation:
+        """The observation of a cell whose answer must equal `wanted`, and types all the way down."""
+        if reply.error is not None:
+            return self.promise(False, reply, otherwise=Verdict.UNREADABLE, blame=blame)
+        return judging.equals(reply, wanted, blame, self.evidence)
 
     def _case(self, received: Received, submission: Submission | None = None) -> judging.Case:
         return judging.Case(
@@ -509,6 +688,13 @@ class Cell:
             return None
         oracle = self._oracle()
         return isinstance(oracle, Returned) and compare(oracle.value, result).verdict is Verdict.EXACT
+
+
+def _task_ids(result: AsyncResult[Any] | ResultSet[Any]) -> list[str]:
+    """The tasks that must end before a result is whole: those of a group, nested ones too, or the task."""
+    if isinstance(result, ResultSet):
+        return [task for one in result.results for task in _task_ids(one)]
+    return [str(result.id)]
 
 
 def _is_poison(oracle: Returned | Refused) -> bool:

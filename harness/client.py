@@ -81,6 +81,8 @@ class Entry:
             made = Observation(Verdict.NOT_RUN, None, False, f"{error}: nothing to look at")
         except AtRestCrash as error:
             made = escaped(self.cell, error)
+        finally:
+            self.cell.close()
         self.seconds += time.perf_counter() - began
         if not isinstance(made, Observation):
             raise TypeError(f"{self.scenario.name} returned {type(made).__name__}, not an observation")
@@ -247,7 +249,7 @@ def _configuration(session: Session, seconds: float) -> Message:
         declared = _declared(session)
     told = [evidence.line(str(warning.message)) for warning in caught]
     return {
-        "cell": vars(session.setup.configuration).copy(),
+        "cell": {name: point for name, point in vars(session.setup.configuration).items() if point},
         "declared": declared,
         "settings": {
             name: evidence.jsonable(setting) for name, setting in sorted(session.setup.settings.items())

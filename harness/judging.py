@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import celery.exceptions
 from celery.exceptions import WorkerLostError
 from kombu.serialization import dumps
 
@@ -46,6 +47,26 @@ class Received:
     task_id: str
     value: object = None
     error: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What Celery answered to something that was asked as a user asks it.
+
+    :param error: what was raised instead of an answer.
+    :param phase: ``submit`` or ``read``.
+    :param seconds: how long it took.
+    """
+
+    value: object = None
+    error: BaseException | None = None
+    phase: str = "read"
+    seconds: float = 0.0
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether Celery said that nothing was there by the deadline."""
+        return isinstance(self.error, celery.exceptions.TimeoutError)
 
 
 @dataclass
@@ -176,6 +197,60 @@ def seen_directly(
     return Observation(otherwise, blame, False, evidence.line(detail), None, shown)
 
 
+def reply(
+    backend: Backend,
+    given: Reply,
+    held: bool,
+    otherwise: Verdict,
+    detail: str,
+    blame: Blame | None,
+    shown: dict[str, Any],
+) -> Observation:
+    """Judge a cell by what Celery answered; what it raised says what happened, and whose it is."""
+    if held:
+        return Observation(Verdict.EXACT, None, True, evidence.line(detail), None, shown)
+    if given.error is None:
+        return Observation(otherwise, blame or Blame.BACKEND, False, evidence.line(detail), None, shown)
+    verdict = _verdict_of(given)
+    if blame is None:
+        blame = Blame.BACKEND if given.timed_out else blame_of(given.error, backend)
+    what = "nothing by the deadline" if given.timed_out else f"raises {_kind(given.error)}: {given.error}"
+    told = "; ".join(filter(None, (what, detail)))
+    return Observation(verdict, blame, False, evidence.line(told), None, shown)
+
+
+def equals(given: Reply, wanted: object, blame: Blame | None, shown: dict[str, Any]) -> Observation:
+    """Judge a cell whose answer must be equal to `wanted`, and of equal types all the way down."""
+    found = compare(wanted, given.value)
+    if found.verdict is Verdict.EXACT:
+        return Observation(Verdict.EXACT, None, True, "", None, shown)
+    shown.update(sent=evidence.shown(wanted), received=evidence.shown(given.value))
+    first = found.first
+    detail = f"{first.kind} differs at {first.path}: {first.sent} became {first.received}" if first else ""
+    return Observation(found.verdict, blame or Blame.BACKEND, False, evidence.line(detail), None, shown)
+
+
+def _verdict_of(given: Reply) -> Verdict:
+    if given.timed_out:
+        return Verdict.LOST
+    if isinstance(given.error, NotImplementedError):
+        return Verdict.UNSUPPORTED
+    return Verdict.REFUSED if given.phase == "submit" else Verdict.UNREADABLE
+
+
+def blame_of(error: BaseException, backend: Backend) -> Blame:
+    """Whose an exception is: that of the innermost of its frames that belongs to Celery or to a driver."""
+    packages = {name.partition(".")[0] for name in backend.packages}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if any(f"/site-packages/{name}/" in frame.filename for name in packages - {"celery", "kombu"}):
+            return Blame.DRIVER
+        if "/celery/backends/" in frame.filename:
+            return Blame.BACKEND
+        if "/celery/" in frame.filename or "/kombu/" in frame.filename:
+            return Blame.CELERY
+    return Blame.BACKEND
+
+
 def look_at_rest(backend: Backend, task_id: str) -> Stored | None:
     """Read natively.
 
@@ -296,6 +371,9 @@ def _reader_or_driver(case: Case) -> Blame:
 def _no_value(received: Received) -> tuple[Verdict, str]:
     """Verdict and detail where no result came back."""
     trace, error = received.trace, received.error
+    if received.answer is Answer.RAISED and trace.write_error is not None and trace.wrote is None:
+        why = f"{trace.write_error['type']}: {trace.write_error['message']}"
+        return Verdict.REFUSED, f"the write raised {why}; so does reading: {_kind(error)}"
     if received.answer is Answer.RAISED:
         return Verdict.UNREADABLE, f"stored, but reading raises {_kind(error)}: {error}"
     if received.answer is Answer.FAILED:

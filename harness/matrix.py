@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ OTHER_COMPRESSIONS = ("gzip", "lzma", "brotli", "zstd")
 """Codecs that only some scenarios ask for: they multiply workers, not insight."""
 ALL_COMPRESSIONS = (*COMPRESSIONS, *OTHER_COMPRESSIONS)
 BROKERS = ("redis", "rabbitmq", "filesystem")
-POOLS = ("prefork", "threads", "solo")
+POOLS = ("prefork", "threads", "solo", "gevent", "eventlet")
 
 DEFAULTS: Mapping[Axis, str] = {
     Axis.SERIALIZER: "json",
@@ -47,10 +48,32 @@ class Configuration:
     compression: str
     broker: str
     pool: str
+    worker: str = ""
+    """Name of the scenario's own kind of worker; empty: the matrix's."""
 
     @property
     def key(self) -> str:
-        return "-".join((self.backend, self.serializer, self.compression, self.broker, self.pool))
+        parts = (self.backend, self.serializer, self.compression, self.broker, self.pool, self.worker)
+        return "-".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class OwnWorker:
+    """A kind of worker beside the matrix's, in a namespace of its own.
+
+    For scenarios that need other settings than their neighbours, or that could harm them.
+
+    :param name: names the kind: scenarios that share it share the worker. Lower-case letters, digits, _.
+    :param settings: Celery settings beside the matrix's, for worker and client: JSON-able or timedelta.
+    :param pool: the pool where the question does not depend on it (``solo`` starts twice as fast); None: the
+        one that ``--pool`` names.
+    :param arguments: of ``celery worker``, in the place of ``-c 2``.
+    """
+
+    name: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    pool: str | None = None
+    arguments: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +89,7 @@ class Cell:
     axes: Mapping[Axis, str]
     id: str
     slow: str | None = None
+    worker: OwnWorker | None = None
 
     @property
     def cell_id(self) -> str:
@@ -184,14 +208,19 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
 
 def points(axis: Axis, scenario: Scenario, backends: Sequence[str]) -> Sequence[str]:
     """The points of an axis that a scenario asks for, in the order in which the matrix shows them."""
+    if axis is Axis.BACKEND:
+        wanted = scenario.only.get(axis, ("*",))
+        return [name for name in backends if any(fnmatch.fnmatchcase(name, point) for point in wanted)]
     if axis in scenario.only:
         return scenario.only[axis]
-    if axis is Axis.BACKEND:
-        return backends
     if axis is Axis.SERIALIZER:
         return SERIALIZERS
     if axis is Axis.COMPRESSION:
         return COMPRESSIONS
+    if axis is Axis.BROKER:
+        return BROKERS
+    if axis is Axis.POOL:
+        return POOLS
     if axis is Axis.VALUE:
         return value_names()
     return scenario.cases
@@ -243,14 +272,20 @@ def backend_markers(backends: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*backends, *(group for name in backends for group in groups(name))]))
 
 
-def scope(node_id: str, backends: Sequence[str]) -> str:
+def scope(
+    node_id: str, backends: Sequence[str], scenarios: Mapping[str, Scenario], pool: str = DEFAULTS[Axis.POOL]
+) -> str:
     """The worker configuration of a node id, decoded by table; its file where it is no cell.
 
     Points other than backends hold no hyphen, and no value is called like a serializer or codec:
     the longest backend name that fits is the right one.
+
+    :param scenarios: by name; one that is missing is taken for one of the matrix's worker.
+    :param pool: the pool of scenarios that say nothing of it.
     """
     path, _, rest = node_id.partition("::")
-    bracket = rest.partition("[")[2].removesuffix("]")
+    name, _, bracket = rest.partition("[")
+    bracket = bracket.removesuffix("]")
     fitting = [name for name in backends if bracket == name or bracket.startswith(name + "-")]
     if not fitting:
         return path
@@ -258,7 +293,10 @@ def scope(node_id: str, backends: Sequence[str]) -> str:
     parts = bracket[len(backend) + 1 :].split("-")
     serializer = next((part for part in parts if part in SERIALIZERS), DEFAULTS[Axis.SERIALIZER])
     compression = next((part for part in parts if part in ALL_COMPRESSIONS), DEFAULTS[Axis.COMPRESSION])
-    return f"{backend}-{serializer}-{compression}"
+    asked = scenarios.get(name)
+    worker = asked.worker_of(parts[-1]) if asked else None
+    pool = next((part for part in parts if part in POOLS), (worker and worker.pool) or pool)
+    return "-".join(filter(None, (backend, serializer, compression, pool, worker.name if worker else "")))
 
 
 def _home(chosen: Mapping[Axis, str], selection: Selection) -> dict[Axis, str]:
@@ -291,14 +329,18 @@ def _may_reach(prefix: str, more: bool, wanted: frozenset[str]) -> bool:
 
 
 def _cell(scenario: Scenario, axes: Mapping[Axis, str], text: str) -> Cell:
+    worker = scenario.worker_of(axes.get(Axis.CASE, ""))
+    if worker and worker.pool and Axis.POOL not in scenario.axes:
+        axes = {**axes, Axis.POOL: worker.pool}
     configuration = Configuration(
         axes[Axis.BACKEND],
         axes[Axis.SERIALIZER],
         axes[Axis.COMPRESSION],
         axes[Axis.BROKER],
         axes[Axis.POOL],
+        worker.name if worker else "",
     )
     slow = scenario.slow
     if Axis.VALUE in axes:
         slow = slow or corpus.value(axes[Axis.VALUE]).slow
-    return Cell(scenario.name, configuration, axes, text, slow)
+    return Cell(scenario.name, configuration, axes, text, slow, worker)

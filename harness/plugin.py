@@ -530,7 +530,8 @@ def _record(
         "kind": "observation",
         "cell_id": item.cell.cell_id,
         "scenario": item.cell.scenario,
-        "cell": {str(axis): point for axis, point in item.cell.axes.items()},
+        "cell": {str(axis): point for axis, point in item.cell.axes.items()}
+        | ({"worker": item.cell.worker.name} if item.cell.worker else {}),
         "declared_axes": [str(axis) for axis in item.scenario.axes],
         "verdict": str(seen.verdict),
         "blame": str(seen.blame) if seen.blame else None,

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from harness.errors import RoundtripError
+from harness.matrix import DEFAULTS
 from harness.run import Controller, Options
-from harness.verdict import Outcome
+from harness.verdict import Axis, Outcome
 
 WORDS = {
     Outcome.PASSED: "ok",
@@ -43,6 +44,10 @@ class Progress:
         """Take in a record that was just written to the run log."""
         cell = record["cell"]
         name = " ".join(cell[axis] for axis in ("backend", "serializer", "compression"))
+        if cell.get("worker"):
+            name = f"{cell['backend']} worker {cell['worker']}"
+        elif cell["pool"] != DEFAULTS[Axis.POOL]:
+            name += f" {cell['pool']}"
         if record["kind"] == "observation":
             self._cells += 1
             self._tally.setdefault(name, Counter())[record["outcome"]] += 1

@@ -62,8 +62,10 @@ CODEC_PACKAGES = {
     "msgpack": "msgpack",
     "brotli": "brotli",
     "zstd": "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd",
+    "gevent": "gevent",
+    "eventlet": "eventlet",
 }
-"""Serializers and codecs that need a package: its import name; the extra is called like the codec."""
+"""Serializers, codecs and pools that need a package: its import name; the extra is called like the codec."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,12 @@ class Observer:
         :raises ServiceUnavailable: a server that the user named by URL cannot be used.
         """
         for item in asked:
-            self._asked.setdefault(item.cell.configuration, []).append(item)
+            others = self._asked.setdefault(item.cell.configuration, [])
+            if others and others[0].cell.worker != item.cell.worker:
+                one, two = others[0].cell.scenario, item.cell.scenario
+                name = item.cell.configuration.worker
+                raise RoundtripError(f"{one} and {two} mean different workers by {name!a}: rename one")
+            others.append(item)
         servers = self._start_services()
         for configuration in self._asked:
             try:
@@ -400,7 +407,7 @@ class Observer:
         source = self.registry.source(configuration.backend)
         backend = load(source)
         packages = dict(backend.packages)
-        for codec in (configuration.serializer, configuration.compression):
+        for codec in (configuration.serializer, configuration.compression, configuration.pool):
             if codec in CODEC_PACKAGES:
                 packages[CODEC_PACKAGES[codec]] = f"celery-roundtrip[{codec}]"
         for package, requirement in packages.items():
@@ -414,7 +421,8 @@ class Observer:
             if isinstance(server, ServiceUnavailable):
                 raise server
             own[name] = server
-        made = set_up(configuration, source, self.run, self.folder / "stores", own)
+        kind = self._asked[configuration][0].cell.worker
+        made = set_up(configuration, source, self.run, self.folder / "stores", own, kind)
         return replace(made, environment=self._client_environment(made))
 
     def _client_environment(self, setup: Setup) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import RoundtripError
-from harness.matrix import POINT
+from harness.matrix import POINT, OwnWorker
 from harness.verdict import Axis, Observation
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 Body = Callable[["Cell"], Generator[None, None, Observation] | Observation]
 
-FAMILIES = ("values", "at_rest", "state", "failures")
+FAMILIES = (
+    *("values", "at_rest", "state", "failures", "reading", "lifetime", "identity", "canvas", "pools"),
+    *("notes", "django"),
+)
 """Markers of scenario families: the part of the file's name behind ``test_``."""
 
 
@@ -30,6 +33,7 @@ class Scenario:
     :param only: restricts an axis to some of its points.
     :param in_broker: only of backends that live in a broker.
     :param slow: why it is slow, or None.
+    :param worker: its own kind of worker, or one by case; None: the matrix's.
     """
 
     body: Body
@@ -39,6 +43,7 @@ class Scenario:
     only: Mapping[Axis, tuple[str, ...]] = field(default_factory=dict)
     slow: str | None = None
     in_broker: bool = False
+    worker: OwnWorker | Mapping[str, OwnWorker] | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +62,10 @@ class Scenario:
     def family(self) -> str:
         return self.module.rpartition(".")[2].removeprefix("test_")
 
+    def worker_of(self, case: str) -> OwnWorker | None:
+        """The kind of worker that serves a case."""
+        return self.worker.get(case) if isinstance(self.worker, Mapping) else self.worker
+
     def families(self) -> tuple[str, ...]:
         return tuple({*FAMILIES, self.family})
 
@@ -68,6 +77,7 @@ def scenario(
     only: Mapping[str, Sequence[str]] | None = None,
     slow: str | None = None,
     in_broker: bool = False,
+    worker: OwnWorker | Mapping[str, OwnWorker] | None = None,
 ) -> Callable[[Body], Scenario]:
     """Declare a scenario. What stands before ``yield`` in its body submits, what follows checks.
 
@@ -90,7 +100,10 @@ def scenario(
             if not POINT.match(case):
                 raise RoundtripError(f"{where}: case {case!a}: use lower-case letters, digits, _ and .")
         restricted = {Axis(axis): tuple(points) for axis, points in (only or {}).items()}
-        made = Scenario(body, declared, tuple(answers), tuple(cases), restricted, slow, in_broker)
+        made = Scenario(body, declared, tuple(answers), tuple(cases), restricted, slow, in_broker, worker)
+        for kind in worker.values() if isinstance(worker, Mapping) else filter(None, [worker]):
+            if not POINT.match(kind.name):
+                raise RoundtripError(f"{where}: worker {kind.name!a}: use lower-case letters, digits and _")
         if not made.promise:
             raise RoundtripError(f"{where}: the docstring must state the promise")
         return made

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
 
+from harness import questions
 from harness.matrix import scope
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ class ConfigurationScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdi
     def __init__(self, config: pytest.Config, log: Any, backends: Sequence[str]) -> None:
         super().__init__(config, log)
         self._backends = backends
+        self._scenarios = {scenario.name: scenario for scenario in questions.scenarios()}
         self._scopes: dict[str, str] = {}
         # the supervisor starts workers ahead in the order of the matrix: keep that order
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid not in self._scopes:
-            self._scopes[nodeid] = scope(nodeid, self._backends)
+            self._scopes[nodeid] = scope(nodeid, self._backends, self._scenarios, self.config.option.pool)
         return self._scopes[nodeid]

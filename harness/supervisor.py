@@ -245,7 +245,7 @@ class Workers:
         setup = replace(setup, settings={**setup.settings, "task_default_queue": queue})
         setup.write(folder / "setup.json")
         environment = {**setup.environment, SETUP_VARIABLE: str(folder / "setup.json")}
-        command = argv(setup.configuration.pool, name)
+        command = argv(setup.configuration.pool, name, setup.arguments)
         began = time.monotonic()
         child = self._supervisor.spawn("worker " + key, command, folder / "worker.log", environment)
         self._alive[key] = {"pid": child.pid, "folder": str(folder), "began": began}

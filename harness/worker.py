@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from harness.backend import Backend, Namespace
 from harness.brokers import broker
-from harness.matrix import Configuration
+from harness.matrix import Configuration, OwnWorker
 from harness.registry import BackendSource, load
 from harness.services import Server
 
 SETUP_VARIABLE = "ROUNDTRIP_SETUP"
 CONCURRENCY = 2
+TIMEDELTA = "seconds of timedelta"
+CHORD_UNLOCK = "celery.chord_unlock"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Setup:
     servers: Mapping[str, Server]
     settings: Mapping[str, object]
     environment: Mapping[str, str]
+    arguments: tuple[str, ...] = ()
+    """Of ``celery worker``, beside what every worker gets."""
 
     def backend(self) -> Backend:
         """The backend under test, in this configuration's namespace."""
@@ -58,17 +63,24 @@ class Setup:
         assert isinstance(configuration, dict) and isinstance(source, dict) and isinstance(servers, dict)
         table["configuration"] = Configuration(**configuration)
         table["source"] = BackendSource(**source)
+        table["arguments"] = tuple(table["arguments"])  # type: ignore[arg-type]
         table["servers"] = {name: Server(**server) for name, server in servers.items()}
         return cls(**table)  # type: ignore[arg-type]
 
 
 def set_up(
-    configuration: Configuration, source: BackendSource, run: str, folder: Path, servers: Mapping[str, Server]
+    configuration: Configuration,
+    source: BackendSource,
+    run: str,
+    folder: Path,
+    servers: Mapping[str, Server],
+    kind: OwnWorker | None = None,
 ) -> Setup:
     """Work out the settings of a worker configuration. Imports no driver.
 
     :param run: id of the run; every namespace begins with it.
     :param folder: where this configuration's files may lie; created.
+    :param kind: the kind of worker, where it is not the matrix's.
     """
     namespace = f"roundtrip-{run}-{configuration.key}"
     own = folder / configuration.key
@@ -87,7 +99,24 @@ def set_up(
     }
     if configuration.compression != "uncompressed":
         settings["result_compression"] = configuration.compression
-    return Setup(configuration, source, namespace, str(own), servers, settings, backend.environment())
+    size: tuple[str, ...] = () if configuration.pool == "solo" else ("-c", str(CONCURRENCY))
+    if kind is not None:
+        own_options = {name: tagged(setting) for name, setting in kind.settings.items()}
+        settings |= own_options
+        size = size if kind.arguments is None else kind.arguments
+    return Setup(configuration, source, namespace, str(own), servers, settings, backend.environment(), size)
+
+
+def tagged(setting: object) -> object:
+    """A setting as JSON can hold it: a timedelta becomes a tagged number of seconds."""
+    return {TIMEDELTA: setting.total_seconds()} if isinstance(setting, timedelta) else setting
+
+
+def untagged(setting: object) -> object:
+    """The inverse of `tagged`."""
+    if isinstance(setting, dict) and setting.keys() == {TIMEDELTA}:
+        return timedelta(seconds=setting[TIMEDELTA])
+    return setting
 
 
 def run_namespace(namespace: str) -> str:
@@ -95,11 +124,10 @@ def run_namespace(namespace: str) -> str:
     return "-".join(namespace.split("-")[:2])
 
 
-def argv(pool: str, name: str) -> list[str]:
+def argv(pool: str, name: str, arguments: Sequence[str]) -> list[str]:
     """The command of a worker; started as a module, so that paths with spaces work."""
-    size = [] if pool == "solo" else ["-c", str(CONCURRENCY)]
     return [
-        *(sys.executable, "-m", "celery", "-A", "harness.app", "worker", "-P", pool, *size),
+        *(sys.executable, "-m", "celery", "-A", "harness.app", "worker", "-P", pool, *arguments),
         *("-n", f"{name}@localhost", "-l", "WARNING", "--without-mingle", "--without-gossip"),
         "--without-heartbeat",
     ]
@@ -116,6 +144,8 @@ class TaskTrace:
     wrote: float | None = None
     write_error: dict[str, str] | None = None
     ended: float | None = None
+    name: str = ""
+    group: str | None = None
 
     def add(self, event: dict[str, object]) -> None:
         self.events.append(event)
@@ -123,6 +153,7 @@ class TaskTrace:
         match event["event"]:
             case "started":
                 self.started, self.pid = at, int(str(event["pid"]))
+                self.name, self.group = str(event.get("name", "")), event.get("group")  # type: ignore[assignment]
             case "writing":
                 self.writing, self.wrote = at, None
             case "wrote":
@@ -148,6 +179,8 @@ class WorkerWatch:
         self.ready: float | None = None
         self.latest: float = 0.0
         """Time of the last event of any kind."""
+        self.worked: float = 0.0
+        """Time of the last event of a task other than those with which Celery polls for a chord's header."""
         self._offset = 0
         self._rest = b""
 
@@ -169,7 +202,10 @@ class WorkerWatch:
             if event["event"] == "ready":
                 self.ready = self.latest
             elif "task" in event:
-                self.trace(str(event["task"])).add(event)
+                trace = self.trace(str(event["task"]))
+                trace.add(event)
+                if trace.name != CHORD_UNLOCK:
+                    self.worked = self.latest
 
     def trace(self, task_id: str) -> TaskTrace:
         return self.tasks.setdefault(task_id, TaskTrace())

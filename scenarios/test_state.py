@@ -50,3 +50,26 @@ def test_failure(cell):
         detail=f"state is {meta['status']}",
         after=Answer.FAILED,
     )
+
+
+@scenario("backend", "serializer", answers=["s-started"])
+def test_started(cell):
+    """While a task with ``track_started`` runs, its state is STARTED, with the worker's pid and hostname.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#started
+    """
+    gate = cell.gate()
+    task = cell.tasks.hold.delay(gate.path)
+    gate.reached()
+    seen = cell.ask(cell.meta, task)
+    gate.open()
+    meta = seen.value or {}
+    cell.facts(**meta)
+    told = meta.get("result")
+    held = (
+        meta.get("status") == "STARTED"
+        and isinstance(told, dict)
+        and told.get("pid") == cell.pid_of(task)
+        and str(told.get("hostname")).endswith("@localhost")
+    )
+    return cell.promise(held, seen, otherwise=Verdict.STALE, detail=f"state is {meta.get('status')}, {told}")

@@ -138,7 +138,7 @@ def test_honest_store_comes_out_clean(tmp_path):
     done = matrix_run.run(
         tmp_path,
         *("--backend", "tests/fakes.py", "--runtime", "local", "-n", "2"),
-        *("-m", "fake-honest and not slow and not zlib and not bzip2"),
+        *("-m", "fake-honest and (values or at_rest or state) and not slow and not zlib and not bzip2"),
     )
     assert done.returncode == 0, done.stdout
     outcomes = Counter(one.outcome for one in matrix_run.observations(tmp_path).values())

@@ -14,6 +14,7 @@ from harness.matrix import MarkExpression, Selection, multiply, scope
 from harness.questions import scenarios
 
 BACKENDS = ("django-db", "filesystem", "redis", "sqlite")
+SCENARIOS = {one.name: one for one in scenarios()}
 DRIVERS = {"redis": {"redis"}, "sqlite": {"sqlalchemy"}, "filesystem": set()}
 """What each backend may import beside what its broker needs."""
 
@@ -112,21 +113,22 @@ def test_cell_ids_are_unique():
 @pytest.mark.parametrize(
     ("node_id", "expected"),
     [
-        ("scenarios/test_values.py::test_round_trip[redis-json-zlib-int_42]", "redis-json-zlib"),
-        ("scenarios/test_state.py::test_success[redis-yaml]", "redis-yaml-uncompressed"),
-        ("scenarios/test_at_rest.py::test_lifetime[django-db]", "django-db-json-uncompressed"),
+        ("scenarios/test_values.py::test_round_trip[redis-json-zlib-int_42]", "redis-json-zlib-prefork"),
+        ("scenarios/test_state.py::test_success[redis-yaml]", "redis-yaml-uncompressed-prefork"),
+        ("scenarios/test_at_rest.py::test_lifetime[django-db]", "django-db-json-uncompressed-prefork"),
         ("tests/test_x.py::test_plain[anything]", "tests/test_x.py"),
     ],
 )
 def test_scope_of_a_node_id(node_id, expected):
-    assert scope(node_id, BACKENDS) == expected
+    assert scope(node_id, BACKENDS, SCENARIOS) == expected
 
 
 def test_scope_agrees_with_the_configuration_of_every_cell():
     for cell in cells(""):
         wanted = cell.configuration
-        found = scope(f"scenarios/x.py::{cell.cell_id}", BACKENDS)
-        assert found == f"{wanted.backend}-{wanted.serializer}-{wanted.compression}"
+        found = scope(f"scenarios/x.py::{cell.cell_id}", BACKENDS, SCENARIOS)
+        parts = (wanted.backend, wanted.serializer, wanted.compression, wanted.pool, wanted.worker)
+        assert found == "-".join(filter(None, parts))
 
 
 @pytest.mark.parametrize("backend", sorted(DRIVERS))
@@ -243,7 +245,7 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
         tmp_path,
         *(
             "-m",
-            "(filesystem or redis) and not slow",
+            "(filesystem or redis) and values and not slow",
             "-k",
             "int or none",
             "-n",
@@ -256,7 +258,7 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
     assert done.returncode == 0, done.stdout
     processes: dict[str, set[str]] = {}
     for process, node in re.findall(r"\[(gw\d)\] .*?(?:PASSED|XFAIL) (scenarios/\S+)", done.stdout):
-        processes.setdefault(scope(node, BACKENDS), set()).add(process)
+        processes.setdefault(scope(node, BACKENDS, SCENARIOS), set()).add(process)
     assert len(processes) == 32
     assert all(len(gateways) == 1 for gateways in processes.values())
     assert set().union(*processes.values()) == {"gw0", "gw1"}

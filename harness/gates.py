@@ -1,0 +1,41 @@
+"""Gates: a running task stops at one, and goes on when the client opens it. Files, on one machine."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from harness import poll
+
+REACHED_WITHIN = 30.0
+OPENED_WITHIN = 60.0
+"""Seconds after which a task goes on by itself: a client that died must not block a pool for ever."""
+
+
+class GateNeverReached(Exception):
+    """No task came to the gate in time."""
+
+
+class Gate:
+    """A gate, by the path of its file. Tasks get the path as their argument."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def stop(self) -> None:
+        """The task's side: say that it is here, and wait until the gate is opened."""
+        Path(self.path + ".reached").touch()
+        poll.until(Path(self.path + ".open").exists, OPENED_WITHIN)
+
+    def reached(self) -> None:
+        """The client's side: wait until a task stands at the gate.
+
+        :raises GateNeverReached: none came in time.
+        """
+        if poll.until(Path(self.path + ".reached").exists, REACHED_WITHIN) is None:
+            raise GateNeverReached(f"no task came to its gate within {REACHED_WITHIN:g} s")
+
+    def open(self) -> None:
+        """Let the task go on. Opening twice is fine."""
+        with contextlib.suppress(FileNotFoundError):  # the worker's folder is gone, its tasks with it
+            Path(self.path + ".open").touch()

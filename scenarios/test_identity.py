@@ -1,0 +1,34 @@
+"""Is a result found under whatever id its task was given?"""
+
+from __future__ import annotations
+
+from harness.matrix import OwnWorker
+from harness.scenario import scenario
+
+IDS = {
+    "uuid": "0e0a4a7e-7d5e-4e6c-9d5c-0d2b1a3c5e7f",
+    "upper_case": "0E0A4A7E-7D5E-4E6C-9D5C-0D2B1A3C5E7F",
+    "chars_255": "a" * 255,
+    "chars_300": "a" * 300,
+    "unicode": "zażółć-gęślą-jaźń-\u4efb\u52a1-\U0001f600",
+    "blanks": "an id with blanks",
+    "slash": "reports/2026/11",
+    "dot_dot": "../escaped",
+    "nul": "before\0after",
+    "quotes": 'it\'s "quoted" `id`',
+    "wildcards": "a*b?c[d]e%f_g",
+    "url_marks": "a#b%20c?d=e&f",
+}
+"""Task ids, by case."""
+
+
+@scenario("backend", "case", answers=["i-id"], cases=list(IDS), worker=OwnWorker("ids"))
+def test_id(cell):
+    """A result is found under the id that its task was sent with. (Celery documents no limit to ids.)
+
+    https://docs.celeryq.dev/en/stable/reference/celery.app.task.html#celery.app.task.Task.apply_async
+    """
+    task = cell.submit("give", "str_ascii", task_id=IDS[cell.case])
+    yield
+    received = cell.receive(task)
+    return cell.same(received, cell.built("str_ascii"))
