@@ -44,6 +44,8 @@ READ_WITHIN = 2.0
 """Seconds that a read gets whose tasks have all ended, or never will."""
 ELSEWHERE_WITHIN = 20.0
 """Seconds that another process gets, its start included."""
+CONTROL_WITHIN = 10.0
+"""Seconds that a worker gets to answer a remote control command."""
 RECENT = 600.0
 """Seconds that a cell may lie behind its ``date_done``."""
 START_WITHIN = 60.0
@@ -374,6 +376,40 @@ class Cell:
         """The tasks of `app`: ``cell.tasks.add.delay(1, 2)``."""
         return tasks.Tasks(self.app)
 
+    def other_app(self) -> celery.Celery:
+        """Another app with the settings of the matrix, which knows nothing of what `app` did."""
+        return build(self._session.setup.settings)
+
+    @staticmethod
+    def unknown_id() -> str:
+        """An id that no task has yet."""
+        return str(uuid.uuid4())
+
+    @property
+    def worker_name(self) -> str:
+        """What the worker is called, as Celery has it (``NAME@HOST``)."""
+        return f"{self._session.watch.folder.name}@localhost"
+
+    def control(self, command: str, **arguments: object) -> dict[str, Any]:
+        """Give the worker a remote control command and wait for its answer.
+
+        :raises RuntimeError: it did not answer.
+        """
+        self._session.busy("run", START_WITHIN)
+        poll.until(self._is_ready, START_WITHIN)
+        name = self.worker_name
+        replies = self.app.control.broadcast(
+            command, arguments=arguments, destination=[name], reply=True, timeout=CONTROL_WITHIN, limit=1
+        )
+        if not replies:
+            raise RuntimeError(f"the worker did not answer {command!a} within {CONTROL_WITHIN:g} s")
+        answer: dict[str, Any] = replies[0]
+        return answer
+
+    def _is_ready(self) -> bool:
+        self._session.watch.poll()
+        return self._session.watch.ready is not None
+
     def gate(self) -> Gate:
         """A gate for a task to stop at. It is opened at the end of the check, if the body has not done it.
 
@@ -441,6 +477,18 @@ class Cell:
 
         poll.until(settled, START_WITHIN + 5 * within)
         return not missing
+
+    def await_state(
+        self, sent: Submission | AsyncResult[Any], *wanted: str, within: float = SETTLED_WITHIN
+    ) -> Reply:
+        """Ask for a task's state until it is one of `wanted`, or `within` seconds have passed: its meta.
+
+        For states of which the worker says nothing: of a task that was revoked, or whose process was killed.
+        """
+        result = self._known(sent).result
+        self._session.busy("read", within + READ_WITHIN)
+        poll.until(lambda: self.ask(lambda: result.state).value in wanted, within, longest=0.1)
+        return self.ask(self.meta, result)
 
     def elsewhere(self, function: Callable[..., object], *args: object, patch: str = "") -> Reply:
         """Call ``function(app, *args)`` in a process of its own, on an app with the same settings.
@@ -542,6 +590,15 @@ class Cell:
         if stored is not None:
             judging.show_stored(self.evidence, self._session.setup, stored)
 
+    def places_of(self, sent: Submission | AsyncResult[Any]) -> list[str]:
+        """Places in the namespace whose name holds the task's id.
+
+        :raises judging.NoNativeReader: the backend cannot list its namespace.
+        """
+        if self._session.backend.reading_consumes:
+            raise judging.NoNativeReader("reading consumes: replies are on a queue, not in a place")
+        return [place for place in judging.inventory(self._session.backend) if str(sent.id) in place]
+
     def codec_at_rest(self, stored: Stored | None) -> tuple[str | None, bool]:
         """The codec found by looking at the bytes, and whether they are smaller than what they hold."""
         if stored is None:
@@ -558,6 +615,10 @@ class Cell:
         known.add(judging.PLANTED)
         foreign = [place for place in places if not any(task in place for task in known)]
         return own[1:] + foreign
+
+    def worker_log(self, needle: str) -> list[str]:
+        """The lines of the worker's log from the first on that holds `needle`; none, if none does."""
+        return self._session.watch.log(needle)
 
     def note(self, sentence: str) -> None:
         """Add a sentence to the evidence."""

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from celery import group
+from celery.exceptions import TaskRevokedError
+
+from harness.matrix import OwnWorker
 from harness.scenario import scenario
+from harness.tasks.state import CUSTOM_META
 from harness.verdict import Answer, Verdict
+
+ZONES = {
+    "utc": {"timezone": "UTC"},
+    "new_york": {"timezone": "America/New_York"},
+    "new_york_not_utc": {"timezone": "America/New_York", "enable_utc": False},
+}
+"""Settings of time zones, by case."""
 
 
 @scenario("backend", "serializer", answers=["s-success"])
@@ -73,3 +87,253 @@ def test_started(cell):
         and str(told.get("hostname")).endswith("@localhost")
     )
     return cell.promise(held, seen, otherwise=Verdict.STALE, detail=f"state is {meta.get('status')}, {told}")
+
+
+@scenario("backend", answers=["s-pending"])
+def test_pending(cell):
+    """Of a task that nobody sent, the state is PENDING and the result None; to ask leaves nothing behind.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#pending
+    """
+    unknown = cell.app.AsyncResult(cell.unknown_id())
+    seen = cell.ask(lambda: [unknown.state, unknown.result, unknown.ready()])
+    return cell.equals(seen, ["PENDING", None, False])
+
+
+@scenario("backend", "serializer", answers=["s-progress"])
+def test_progress(cell):
+    """Each ``update_state`` of a running task can be read, the latest one last.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#custom-states
+    """
+    gates = [cell.gate() for _ in range(3)]
+    task = cell.tasks.advance.delay("PROGRESS", [gate.path for gate in gates])
+    seen = []
+    for gate in gates:
+        gate.reached()
+        meta = cell.ask(cell.meta, task)
+        seen.append((meta.value or {}).get("result"))
+        gate.open()
+    wanted = [{**CUSTOM_META, "done": number} for number in range(3)]
+    cell.facts(seen=seen)
+    return cell.promise(seen == wanted, meta, otherwise=Verdict.STALE, detail=f"meta were {seen}")
+
+
+@scenario("backend", "serializer", answers=["s-custom"])
+def test_custom_state(cell):
+    """A custom state is stored with its meta, as it was given.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#custom-states
+    """
+    gate = cell.gate()
+    task = cell.tasks.advance.delay("BAKING", [gate.path])
+    gate.reached()
+    seen = cell.ask(lambda: [task.state, task.info])
+    return cell.equals(seen, ["BAKING", {**CUSTOM_META, "done": 0}])
+
+
+@scenario("backend", "serializer", answers=["s-retry"])
+def test_retry(cell):
+    """While a task waits to be run again, its state is RETRY, with the exception that caused it.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#retry
+    """
+    gate = cell.gate()
+    task = cell.tasks.retry_once.delay(gate.path)
+    gate.reached()
+    seen = cell.await_state(task, "RETRY")  # it may be stored after the second run has begun
+    meta = seen.value or {}
+    cell.facts(**meta)
+    error = meta.get("result")
+    held = meta.get("status") == "RETRY" and isinstance(error, ValueError) and error.args == ("not yet", 7)
+    detail = f"state is {meta.get('status')}, with {error!r}"
+    return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=detail)
+
+
+@scenario("backend", "case", answers=["s-revoked"], cases=["before", "running"], worker=OwnWorker("revoked"))
+def test_revoked(cell):
+    """A task that is revoked before it runs, or terminated while it does, is stored as REVOKED.
+
+    https://docs.celeryq.dev/en/stable/userguide/workers.html#revoke-revoking-tasks
+    """
+    gate = cell.gate()
+    task = cell.app.AsyncResult(cell.unknown_id())
+    if cell.case == "before":
+        cell.control("revoke", task_id=task.id)
+    cell.tasks.hold.apply_async([gate.path], task_id=task.id)
+    if cell.case == "running":
+        gate.reached()
+        cell.control("revoke", task_id=task.id, terminate=True, signal="SIGKILL")
+    seen = cell.await_state(task, "REVOKED")
+    meta = seen.value or {}
+    cell.facts(**meta)
+    held = meta.get("status") == "REVOKED" and isinstance(meta.get("result"), TaskRevokedError)
+    detail = f"state is {meta.get('status')}, with {meta.get('result')!r}"
+    return cell.promise(held, seen, otherwise=Verdict.STALE, detail=detail)
+
+
+@scenario("backend", "case", answers=["s-ignore"], cases=["ignore", "reject"])
+def test_given_up(cell):
+    """A task that raises ``Ignore`` or ``Reject`` stays in the state that it had itself stored.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#semipredicates
+    """
+    task = cell.tasks.give_up_quietly.delay(cell.case)
+    yield
+    cell.settle(task)
+    return cell.equals(cell.ask(lambda: [task.state, task.info]), ["LEFT", CUSTOM_META])
+
+
+@scenario(
+    "backend",
+    "case",
+    answers=["s-date-done"],
+    cases=list(ZONES),
+    worker={name: OwnWorker(f"zone_{name}", settings, pool="solo") for name, settings in ZONES.items()},
+)
+def test_date_done(cell):
+    """``date_done`` is the UTC time at which the task ended, a datetime, whatever ``timezone`` is.
+
+    https://docs.celeryq.dev/en/stable/reference/celery.result.html#celery.result.AsyncResult.date_done
+    """
+    task = cell.tasks.add.delay(1, 2)
+    yield
+    cell.settle(task)
+    seen = cell.ask(lambda: task.date_done)
+    cell.facts(date_done=seen.value, type=type(seen.value).__name__)
+    held = isinstance(seen.value, datetime) and cell.is_recent(seen.value)
+    return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"date_done is {seen.value!r}")
+
+
+@scenario("backend", "serializer", answers=["s-traceback"])
+def test_traceback(cell):
+    """The traceback of a failed task is text that names the file and line where it was raised.
+
+    https://docs.celeryq.dev/en/stable/reference/celery.result.html#celery.result.AsyncResult.traceback
+    """
+    task = cell.tasks.fail.delay("value_error_args")
+    yield
+    cell.settle(task)
+    seen = cell.ask(lambda: task.traceback)
+    text = seen.value if isinstance(seen.value, str) else ""
+    held = text.startswith("Traceback (most recent call last)") and "harness/tasks/values.py" in text
+    return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"traceback is {seen.value!r}")
+
+
+@scenario("backend", "case", answers=["s-family"], cases=["children", "parent", "group"])
+def test_family(cell):
+    """A result knows the tasks that its task sent; its stored form names its parent and its group.
+
+    ``children`` is documented, the two others are not:
+    https://docs.celeryq.dev/en/stable/reference/celery.result.html#celery.result.AsyncResult.children
+    """
+    members = group(cell.tasks.spawn.s(1, 2), cell.tasks.spawn.s(3, 4)).delay()
+    yield
+    first = members.results[0]
+    child = cell.get(first)
+    if child.error is not None:
+        return cell.equals(child, "the id of a child")
+    cell.settle(cell.app.AsyncResult(child.value))
+    asked = {
+        "children": (lambda: [one.id for one in first.children or ()], [child.value]),
+        "parent": (lambda: cell.app.backend.get_task_meta(child.value).get("parent_id"), first.id),
+        "group": (lambda: cell.app.backend.get_task_meta(first.id).get("group_id"), members.id),
+    }
+    question, wanted = asked[cell.case]
+    return cell.equals(cell.ask(question), wanted)
+
+
+@scenario(
+    "backend",
+    "serializer",
+    "case",
+    answers=["s-extended"],
+    cases=["name", "args", "kwargs", "worker", "retries", "queue"],
+    worker=OwnWorker("extended", {"result_extended": True}),
+)
+def test_extended(cell):
+    """With ``result_extended`` a result tells name, args, kwargs, worker, retries and queue of its task.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-extended
+    """
+    task = cell.tasks.echo.delay(1, "two", [3], key={"n": 4})
+    yield
+    cell.settle(task)
+    seen = cell.ask(lambda: getattr(task, cell.case))
+    told = list(seen.value) if cell.case == "args" and seen.value is not None else seen.value
+    wanted = {
+        "name": "roundtrip.echo",
+        "args": [1, "two", [3]],
+        "kwargs": {"key": {"n": 4}},
+        "worker": cell.worker_name,
+        "retries": 0,
+        "queue": cell.app.conf.task_default_queue,
+    }[cell.case]
+    detail = f"{cell.case} is {seen.value!r}, sent was {wanted!r}"
+    return cell.promise(told == wanted, seen, otherwise=Verdict.ALTERED, detail=detail)
+
+
+@scenario("backend", answers=["s-stamps"], worker=OwnWorker("extended", {"result_extended": True}))
+def test_stamps(cell):
+    """The stamps of a task are stored with its result, under ``result_extended``.
+
+    https://docs.celeryq.dev/en/stable/userguide/canvas.html#stamping
+    """
+    signature = cell.tasks.add.s(1, 2)
+    signature.stamp(customer="ann")
+    task = signature.delay()
+    yield
+    cell.settle(task)
+    seen = cell.ask(cell.app.backend.get_task_meta, task.id)
+    meta = seen.value or {}
+    told = [meta.get("stamped_headers"), meta.get("customer")]
+    detail = f"stamped_headers and stamp are {told}"
+    return cell.promise(told == [["customer"], "ann"], seen, otherwise=Verdict.LOST, detail=detail)
+
+
+@scenario("backend", answers=["s-errors-kept"])
+def test_error_kept(cell):
+    """``store_errors_even_if_ignored`` keeps the failure of a task whose result is ignored.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#task-store-errors-even-if-ignored
+    """
+    task = cell.tasks.fail_ignored.delay()
+    yield
+    cell.settle(task)
+    asked = cell.app.AsyncResult(task.id)
+    seen = cell.ask(cell.meta, asked)
+    meta = seen.value or {}
+    held = meta.get("status") == "FAILURE" and isinstance(meta.get("result"), ValueError)
+    return cell.promise(held, seen, otherwise=Verdict.LOST, detail=f"state is {meta.get('status')}")
+
+
+@scenario("backend", "case", answers=["s-ignored"], cases=["task", "call"])
+def test_ignored(cell):
+    """With ``ignore_result``, at the task or at the call, nothing is stored.
+
+    https://docs.celeryq.dev/en/stable/userguide/tasks.html#ignore-results-you-don-t-want
+    """
+    if cell.case == "task":
+        task = cell.tasks.give_ignored.delay()
+    else:
+        task = cell.tasks.add.apply_async((1, 2), ignore_result=True)
+    yield
+    cell.settle(task)
+    seen = cell.ask(lambda: cell.app.AsyncResult(task.id).state)
+    places = cell.places_of(task)
+    held = seen.value == "PENDING" and not places
+    return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"state is {seen.value}, at {places}")
+
+
+@scenario("backend", "serializer", answers=["s-eager"])
+def test_eager(cell):
+    """With ``task_always_eager`` and ``task_store_eager_result`` the caller's own result is stored.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#task-store-eager-result
+    """
+    cell.app.conf.update(task_always_eager=True, task_store_eager_result=True)
+    made = cell.ask(cell.tasks.add.delay, 1, 2, phase="submit")
+    if made.error is not None:
+        return cell.equals(made, 3)
+    read = cell.ask(lambda: cell.other_app().AsyncResult(made.value.id).get(timeout=1))
+    return cell.equals(read, 3)
