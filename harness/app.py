@@ -57,7 +57,8 @@ def _observe(app: celery.Celery, folder: Path) -> None:
 
     def started(task_id: str, task: Any, **_: Any) -> None:
         _watch_writes(app, events)
-        events.say("started", task=task_id, pid=os.getpid(), name=task.name, group=task.request.group)
+        told = {"name": task.name, "group": task.request.group, "root": task.request.root_id}
+        events.say("started", task=task_id, pid=os.getpid(), **told)
 
     def ended(task_id: str, state: str | None = None, **_: Any) -> None:
         events.say("ended", task=task_id, state=state)

@@ -478,6 +478,25 @@ class Cell:
         poll.until(settled, START_WITHIN + 5 * within)
         return not missing
 
+    def settle_tree(self, root: AsyncResult[Any], size: int, within: float = SETTLED_WITHIN) -> bool:
+        """Wait until the worker has ended `size` tasks of a tree, or did nothing for `within` seconds.
+
+        :returns: whether all have ended.
+        """
+        self._session.busy("run", START_WITHIN + 6 * within)
+
+        def settled() -> bool:
+            watch = self._session.watch
+            watch.poll()
+            ended = [one for one in watch.tasks.values() if one.root == root.id and one.ended is not None]
+            if len(ended) >= size:
+                return True
+            return time.monotonic() - max(self._began, watch.worked) > within
+
+        poll.until(settled, START_WITHIN + 5 * within)
+        found = [one for one in self._session.watch.tasks.values() if one.root == root.id]
+        return len(found) >= size
+
     def await_state(
         self, sent: Submission | AsyncResult[Any], *wanted: str, within: float = SETTLED_WITHIN
     ) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
 
 from harness import poll
@@ -35,7 +36,15 @@ class Gate:
         if poll.until(Path(self.path + ".reached").exists, REACHED_WITHIN) is None:
             raise GateNeverReached(f"no task came to its gate within {REACHED_WITHIN:g} s")
 
-    def open(self) -> None:
-        """Let the task go on. Opening twice is fine."""
+    def open(self, after: float = 0.0) -> None:
+        """Let the task go on. Opening twice is fine.
+
+        :param after: seconds from now, for a client that must be found waiting; this returns at once.
+        """
+        if after:
+            timer = threading.Timer(after, self.open)
+            timer.daemon = True
+            timer.start()
+            return
         with contextlib.suppress(FileNotFoundError):  # the worker's folder is gone, its tasks with it
             Path(self.path + ".open").touch()

@@ -10,6 +10,7 @@ The steps of `narrow`, each a look and no judgement:
 
 from __future__ import annotations
 
+import re
 import traceback
 import uuid
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from harness.oracle import Refused, Returned, expect, expect_failure
 from harness.verdict import Answer, Blame, Observation, Verdict
 from harness.worker import Setup, TaskTrace, WorkerWatch
 
+NAMES_A_LACK = re.compile(r"\b(does not|doesn't|do not|not) (support|implement)", re.IGNORECASE)
+"""What an exception says that names a feature as missing."""
 PLANTED = "planted-"
 """What the ids of natively planted results begin with."""
 
@@ -233,7 +236,7 @@ def equals(given: Reply, wanted: object, blame: Blame | None, shown: dict[str, A
 def _verdict_of(given: Reply) -> Verdict:
     if given.timed_out:
         return Verdict.LOST
-    if isinstance(given.error, NotImplementedError):
+    if isinstance(given.error, NotImplementedError) or NAMES_A_LACK.search(str(given.error)):
         return Verdict.UNSUPPORTED
     return Verdict.REFUSED if given.phase == "submit" else Verdict.UNREADABLE
 

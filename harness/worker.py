@@ -146,6 +146,8 @@ class TaskTrace:
     ended: float | None = None
     name: str = ""
     group: str | None = None
+    root: str | None = None
+    """Id of the task at the root of the tree to which this one belongs."""
 
     def add(self, event: dict[str, object]) -> None:
         self.events.append(event)
@@ -154,6 +156,7 @@ class TaskTrace:
             case "started":
                 self.started, self.pid = at, int(str(event["pid"]))
                 self.name, self.group = str(event.get("name", "")), event.get("group")  # type: ignore[assignment]
+                self.root = event.get("root")  # type: ignore[assignment]
             case "writing":
                 self.writing, self.wrote = at, None
             case "wrote":
