@@ -35,5 +35,8 @@ class Filesystem(Backend):
     def plant(self, task_id: str, raw: bytes) -> None:
         self.file(task_id).write_bytes(raw)
 
+    def evict(self, task_id: str) -> None:
+        self.file(task_id).unlink()
+
     def inventory(self) -> list[str]:
         return [file.name for file in self.namespace.folder.iterdir()]

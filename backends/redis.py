@@ -47,6 +47,9 @@ class Redis(Backend):
     def plant(self, task_id: str, raw: bytes) -> None:
         self.client.set(self.key(task_id), raw)
 
+    def evict(self, task_id: str) -> None:
+        self.client.delete(self.key(task_id))
+
     def inventory(self) -> list[str]:
         return [key.decode() for key in self.client.scan_iter(match=self.prefix + "*", count=1000)]
 

@@ -50,6 +50,10 @@ class SQLite(Backend):
                 (task_id, raw),
             )
 
+    def evict(self, task_id: str) -> None:
+        with self.connection() as connection:
+            connection.execute("delete from celery_taskmeta where task_id = ?", (task_id,))
+
     def inventory(self) -> list[str]:
         with self.connection() as connection:
             tasks = connection.execute("select task_id from celery_taskmeta").fetchall()

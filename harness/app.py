@@ -25,9 +25,12 @@ from harness import tasks
 from harness.worker import SETUP_VARIABLE, Setup, untagged
 
 
-def build(settings: Mapping[str, object]) -> celery.Celery:
-    """A Celery app with the harness's tasks, under these settings. Not made the current app."""
-    made = celery.Celery("roundtrip", set_as_current=False)
+def build(settings: Mapping[str, object], **options: object) -> celery.Celery:
+    """A Celery app with the harness's tasks, under these settings. Not made the current app.
+
+    :param options: of ``Celery(...)``.
+    """
+    made = celery.Celery("roundtrip", set_as_current=False, **options)
     made.conf.update({name: untagged(setting) for name, setting in settings.items()})
     tasks.register(made)
     return made

@@ -104,6 +104,13 @@ class Backend(abc.ABC):
         """
         raise NotImplementedError
 
+    def evict(self, task_id: str) -> None:
+        """Remove the result of `task_id` natively, as a store does that is full.
+
+        :raises NotImplementedError: the backend offers no native way.
+        """
+        raise NotImplementedError
+
     def inventory(self) -> Sequence[str]:
         """Every place (key, row, file, ...) in the namespace.
 

@@ -5,6 +5,8 @@ Runs inside a client process (or inside pytest with ``--client inline``).
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 import traceback
@@ -46,10 +48,18 @@ ELSEWHERE_WITHIN = 20.0
 """Seconds that another process gets, its start included."""
 CONTROL_WITHIN = 10.0
 """Seconds that a worker gets to answer a remote control command."""
+WORKER_ENDS_WITHIN = 15.0
+"""Seconds that a worker gets for a warm shutdown."""
+POOL_RESIZED_WITHIN = 15.0
+"""Seconds that the autoscaler gets; it shrinks by one process at a time."""
 RECENT = 600.0
 """Seconds that a cell may lie behind its ``date_done``."""
 START_WITHIN = 60.0
 """Seconds within which a worker must report that it is ready."""
+
+
+LEFT_OUT = object()
+"""In the place of a setting: it is not made."""
 
 
 class WorkerTrouble(BaseException):
@@ -201,6 +211,8 @@ class Cell:
         self._twins: dict[str, str] = {}
         self._gates: list[Gate] = []
         self._began = time.monotonic()
+        self.unanswered: Submission | None = None
+        """What had no answer by its deadline, and gets one more look."""
         self.evidence: dict[str, Any] = {}
 
     # -- what the cell is about
@@ -284,20 +296,28 @@ class Cell:
         return made
 
     def message_at_rest(self, task: str, *args: object) -> Message:
-        """A task message as it lies in the broker, under ``task_serializer`` and ``task_compression``.
+        """A task message as it lies in the broker, under ``task_serializer`` and ``task_compression``."""
+        compression = None if self.compression == "uncompressed" else self.compression
+        return self.message_under(
+            {"task_serializer": self.serializer, "task_compression": compression}, task, *args
+        )
 
-        It is sent to a queue that no worker reads.
+    def message_under(
+        self, own: Mapping[str, object], task: str, *args: object, **options: object
+    ) -> Message:
+        """A task message as it lies in the broker, in a queue that no worker reads.
+
+        :param own: settings beside the matrix's; a table is merged into the matrix's.
+        :param options: of ``Celery(...)``.
         """
         setup = self._session.setup
         queue = f"{setup.settings['task_default_queue']}-unread-{uuid.uuid4().hex[:8]}"
-        settings = {
-            **setup.settings,
-            "result_backend": "disabled",
-            "task_serializer": self.serializer,
-            "task_compression": None if self.compression == "uncompressed" else self.compression,
-            "task_default_queue": queue,
-        }
-        app = build(settings)
+        settings = {**setup.settings, "result_backend": "disabled", "task_default_queue": queue}
+        for name, setting in own.items():
+            present = settings.get(name)
+            both = isinstance(present, dict) and isinstance(setting, dict)
+            settings[name] = {**present, **setting} if both else setting  # type: ignore[dict-item]
+        app = build({name: one for name, one in settings.items() if one is not LEFT_OUT}, **options)
         namespace = run_namespace(setup.namespace)
         home = broker(setup.configuration.broker)
         try:
@@ -332,6 +352,7 @@ class Cell:
             value = submission.result.get(timeout=remaining, propagate=False)
             state = submission.result.state
         except celery.exceptions.TimeoutError:
+            self.unanswered = submission
             return self._received(submission, Answer.NOTHING, state=self._state_now(submission))
         except Exception as error:  # noqa: BLE001 - whatever reading raises is what is observed
             return self._received(submission, Answer.RAISED, state="unknown", error=error)
@@ -390,7 +411,7 @@ class Cell:
         """What the worker is called, as Celery has it (``NAME@HOST``)."""
         return f"{self._session.watch.folder.name}@localhost"
 
-    def control(self, command: str, **arguments: object) -> dict[str, Any]:
+    def control(self, command: str, **arguments: object) -> Any:
         """Give the worker a remote control command and wait for its answer.
 
         :raises RuntimeError: it did not answer.
@@ -403,8 +424,7 @@ class Cell:
         )
         if not replies:
             raise RuntimeError(f"the worker did not answer {command!a} within {CONTROL_WITHIN:g} s")
-        answer: dict[str, Any] = replies[0]
-        return answer
+        return replies[0][name]
 
     def _is_ready(self) -> bool:
         self._session.watch.poll()
@@ -445,13 +465,24 @@ class Cell:
         return Reply(value, None, phase, time.monotonic() - began)
 
     def get(
-        self, result: AsyncResult[Any] | ResultSet[Any], *, within: float = SETTLED_WITHIN, **options: Any
+        self,
+        result: AsyncResult[Any] | ResultSet[Any] | Reply,
+        *,
+        within: float = SETTLED_WITHIN,
+        **options: Any,
     ) -> Reply:
         """What ``result.get(**options)`` answers, of a task, a chain, a group or a chord.
+
+        If to send it raised already, that is the answer.
 
         Waits until the worker has ended the tasks of this result, or did nothing for `within` seconds:
         however slow the machine is, what is still being worked on is waited for.
         """
+        if isinstance(result, Reply):
+            if result.error is not None:
+                return result
+            assert isinstance(result.value, AsyncResult | ResultSet)
+            result = result.value
         self.settle(result, within=within)
         return self.ask(result.get, timeout=READ_WITHIN, within=2 * READ_WITHIN, **options)
 
@@ -497,6 +528,59 @@ class Cell:
         found = [one for one in self._session.watch.tasks.values() if one.root == root.id]
         return len(found) >= size
 
+    def runs(self, result: AsyncResult[Any]) -> int:
+        """How often the worker has run a task."""
+        self._session.watch.poll()
+        events = self._session.watch.trace(str(result.id)).events
+        return sum(event["event"] == "ended" for event in events)
+
+    def await_runs(self, result: AsyncResult[Any], count: int) -> None:
+        """Wait until the worker has run a task so often, or for so long that it never will."""
+        self._session.busy("run", 2 * SETTLED_WITHIN)
+        poll.until(lambda: self.runs(result) >= count, SETTLED_WITHIN)
+
+    def let_age(self, sent: AsyncResult[Any], seconds: float) -> None:
+        """Let time pass since the worker last wrote of a task: what has to be old cannot be hurried."""
+        self._session.busy("run", seconds)
+        self._session.watch.poll()
+        trace = self._session.watch.trace(str(sent.id))
+        old = (trace.wrote or time.monotonic()) + seconds
+        poll.until(lambda: time.monotonic() > old, 2 * seconds, longest=seconds)
+
+    def evict(self, sent: Submission | AsyncResult[Any]) -> None:
+        """Remove a result natively, as a store does that is full, or an administrator.
+
+        :raises judging.NoNativeReader: the backend offers no way.
+        """
+        judging.evict(self._session.backend, str(sent.id))
+
+    def end_worker(self) -> None:
+        """End the worker as an administrator does, with SIGTERM, and wait until it is gone."""
+        self._session.busy("run", WORKER_ENDS_WITHIN)
+        os.kill(self._session.watch.pid, signal.SIGTERM)
+        poll.until(lambda: not self._session.watch.alive(), WORKER_ENDS_WITHIN)
+
+    def pool_size(self) -> int:
+        """Processes that the worker's main process has started and that live."""
+        import psutil
+
+        return sum(runs(child.pid) for child in psutil.Process(self._session.watch.pid).children())
+
+    def await_pool_size(self, wanted: Callable[[int], bool], within: float = POOL_RESIZED_WITHIN) -> int:
+        """Wait until the number of pool processes is as wanted, or give up: that number."""
+        self._session.busy("run", START_WITHIN + within)
+        poll.until(self._is_ready, START_WITHIN)
+        poll.until(lambda: wanted(self.pool_size()), within, longest=0.1)
+        return self.pool_size()
+
+    def write_error(self, sent: Submission | AsyncResult[Any]) -> str:
+        """What the backend's last write of a result raised, or nothing."""
+        self._session.watch.poll()
+        trace = self._session.watch.trace(str(sent.id))
+        if trace.write_error is None or trace.wrote is not None:
+            return ""
+        return f"the write raised {trace.write_error['type']}: {trace.write_error['message']}"
+
     def await_state(
         self, sent: Submission | AsyncResult[Any], *wanted: str, within: float = SETTLED_WITHIN
     ) -> Reply:
@@ -506,7 +590,12 @@ class Cell:
         """
         result = self._known(sent).result
         self._session.busy("read", within + READ_WITHIN)
-        poll.until(lambda: self.ask(lambda: result.state).value in wanted, within, longest=0.1)
+
+        def arrived() -> bool:
+            alive = self._session.watch.alive()  # asked first: what it stored before it died counts
+            return self.ask(lambda: result.state).value in wanted or not alive
+
+        poll.until(arrived, within, longest=0.1)
         return self.ask(self.meta, result)
 
     def elsewhere(self, function: Callable[..., object], *args: object, patch: str = "") -> Reply:
@@ -751,8 +840,10 @@ class Cell:
     def _submission(self, received: Received) -> Submission:
         return next(one for one in self.submissions if one.id == received.task_id)
 
-    def late_answer(self, submission: Submission) -> dict[str, Any] | None:
-        """What is there now, for a submission that had no answer by its deadline."""
+    def late_answer(self) -> dict[str, Any] | None:
+        """What is there now, for the submission that had no answer by its deadline."""
+        submission = self.unanswered
+        assert submission is not None
         meta = self._read_anew(submission)
         if meta.get("status") not in states.READY_STATES:
             return None

@@ -142,7 +142,7 @@ class Runner:
                 return
             except Exception as error:  # noqa: BLE001 - as above
                 seen = escaped(entry.cell, error)
-            if seen.verdict in (Verdict.LOST, Verdict.STALE):
+            if seen.verdict in (Verdict.LOST, Verdict.STALE) and entry.cell.unanswered:
                 lost.append(entry)
             entry.done = seen
             self._observe(entry, provisional=entry in lost)
@@ -169,14 +169,14 @@ class Runner:
 
     def _look_again(self, lost: list[Entry], deadline: float) -> None:
         """One more deadline, for all lost cells together: an answer that comes late is evidence."""
-        missing = [entry for entry in lost if entry.cell.submissions]
+        missing = list(lost)
 
         def arrived() -> bool:
             for entry in list(missing):
                 self._current = entry.id
                 self._busy("late look", deadline)
                 try:
-                    late = entry.cell.late_answer(entry.cell.submissions[0])
+                    late = entry.cell.late_answer()
                 except Exception as error:  # noqa: BLE001 - whatever reading raises is evidence
                     entry.cell.note(f"asked again after the deadline, reading raised {error!r}")
                     missing.remove(entry)

@@ -197,7 +197,7 @@ def seen_directly(
     """Judge a cell that asks for no result: there is nothing to narrow down."""
     if held:
         return Observation(Verdict.EXACT, None, True, evidence.line(detail), None, shown)
-    return Observation(otherwise, blame, False, evidence.line(detail), None, shown)
+    return Observation(otherwise, blame or Blame.BACKEND, False, evidence.line(detail), None, shown)
 
 
 def reply(
@@ -266,6 +266,16 @@ def look_at_rest(backend: Backend, task_id: str) -> Stored | None:
         raise NoNativeReader(f"{backend.name} offers no native reader") from error
     except Exception as error:
         raise AtRestCrash(f"at_rest of {backend.name} raised {type(error).__name__}: {error}") from error
+
+
+def evict(backend: Backend, task_id: str) -> None:
+    """Remove a result natively. Raises like `look_at_rest`."""
+    try:
+        backend.evict(task_id)
+    except NotImplementedError as error:
+        raise NoNativeReader(f"{backend.name} offers no native way to remove a result") from error
+    except Exception as error:
+        raise AtRestCrash(f"evict of {backend.name} raised {type(error).__name__}: {error}") from error
 
 
 def inventory(backend: Backend) -> Sequence[str]:

@@ -68,12 +68,14 @@ class OwnWorker:
     :param pool: the pool where the question does not depend on it (``solo`` starts twice as fast); None: the
         one that ``--pool`` names.
     :param arguments: of ``celery worker``, in the place of ``-c 2``.
+    :param environment: environment variables beside those of the backend.
     """
 
     name: str
     settings: Mapping[str, object] = field(default_factory=dict)
     pool: str | None = None
     arguments: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -277,10 +279,11 @@ def scope(
 ) -> str:
     """The worker configuration of a node id, decoded by table; its file where it is no cell.
 
-    Points other than backends hold no hyphen, and no value is called like a serializer or codec:
-    the longest backend name that fits is the right one.
+    Points other than backends hold no hyphen: the longest backend name that fits is the right one, and
+    what follows are the points of the scenario's other axes.
 
-    :param scenarios: by name; one that is missing is taken for one of the matrix's worker.
+    :param scenarios: by name; one that is missing is taken for one of the matrix's worker, whose points are
+        told by their names.
     :param pool: the pool of scenarios that say nothing of it.
     """
     path, _, rest = node_id.partition("::")
@@ -291,11 +294,16 @@ def scope(
         return path
     backend = max(fitting, key=len)
     parts = bracket[len(backend) + 1 :].split("-")
-    serializer = next((part for part in parts if part in SERIALIZERS), DEFAULTS[Axis.SERIALIZER])
-    compression = next((part for part in parts if part in ALL_COMPRESSIONS), DEFAULTS[Axis.COMPRESSION])
     asked = scenarios.get(name)
-    worker = asked.worker_of(parts[-1]) if asked else None
-    pool = next((part for part in parts if part in POOLS), (worker and worker.pool) or pool)
+    if asked is not None:
+        found = dict(zip(asked.axes[1:], parts, strict=False))
+    else:
+        kinds = {Axis.SERIALIZER: SERIALIZERS, Axis.COMPRESSION: ALL_COMPRESSIONS, Axis.POOL: POOLS}
+        found = {axis: part for axis, points in kinds.items() for part in parts if part in points}
+    worker = asked.worker_of(found.get(Axis.CASE, "")) if asked else None
+    serializer = found.get(Axis.SERIALIZER, DEFAULTS[Axis.SERIALIZER])
+    compression = found.get(Axis.COMPRESSION, DEFAULTS[Axis.COMPRESSION])
+    pool = found.get(Axis.POOL, (worker and worker.pool) or pool)
     return "-".join(filter(None, (backend, serializer, compression, pool, worker.name if worker else "")))
 
 

@@ -101,10 +101,21 @@ def set_up(
         settings["result_compression"] = configuration.compression
     size: tuple[str, ...] = () if configuration.pool == "solo" else ("-c", str(CONCURRENCY))
     if kind is not None:
-        own_options = {name: tagged(setting) for name, setting in kind.settings.items()}
-        settings |= own_options
+        for name, setting in kind.settings.items():
+            settings[name] = _joined(settings.get(name), tagged(setting), namespace)
         size = size if kind.arguments is None else kind.arguments
-    return Setup(configuration, source, namespace, str(own), servers, settings, backend.environment(), size)
+    environment = {**backend.environment(), **(kind.environment if kind else {})}
+    return Setup(configuration, source, namespace, str(own), servers, settings, environment, size)
+
+
+def _joined(present: object, own: object, namespace: str) -> object:
+    """A setting of a scenario's own: a table is merged into the present one, ``{namespace}`` is filled in."""
+    if isinstance(own, str):
+        return own.replace("{namespace}", namespace)
+    if isinstance(own, dict) and own.keys() != {TIMEDELTA}:
+        table = dict(present) if isinstance(present, dict) else {}
+        return table | {name: _joined(table.get(name), one, namespace) for name, one in own.items()}
+    return own
 
 
 def tagged(setting: object) -> object:

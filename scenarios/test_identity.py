@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.matrix import OwnWorker
 from harness.scenario import scenario
+from harness.verdict import Verdict
 
 IDS = {
     "uuid": "0e0a4a7e-7d5e-4e6c-9d5c-0d2b1a3c5e7f",
@@ -32,3 +33,38 @@ def test_id(cell):
     yield
     received = cell.receive(task)
     return cell.same(received, cell.built("str_ascii"))
+
+
+@scenario("backend", answers=["i-id"], worker=OwnWorker("ids"))
+def test_id_case(cell):
+    """Two ids that differ by case only are two results.
+
+    https://docs.celeryq.dev/en/stable/reference/celery.app.task.html#celery.app.task.Task.apply_async
+    """
+    lower = cell.unknown_id()
+    one = cell.tasks.add.apply_async((1, 1), task_id=lower)
+    two = cell.tasks.add.apply_async((2, 2), task_id=lower.upper())
+    yield
+    cell.settle(one, two)
+    return cell.equals(cell.ask(lambda: [one.get(timeout=2), two.get(timeout=2)]), [2, 4])
+
+
+@scenario(
+    "backend",
+    answers=["i-prefix"],
+    worker=OwnWorker(
+        "prefix", {"result_backend_transport_options": {"global_keyprefix": "{namespace}:own-"}}
+    ),
+)
+def test_prefix(cell):
+    """With ``global_keyprefix`` the place of a result begins with it, and the result is found again.
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-backend-transport-options
+    """
+    task = cell.tasks.add.delay(1, 2)
+    yield
+    seen = cell.get(task)
+    places = cell.places_of(task)
+    cell.facts(places=places)
+    held = seen.value == 3 and len(places) == 1 and "own-" in places[0]
+    return cell.promise(held, seen, otherwise=Verdict.IGNORED, detail=f"the result lies at {places}")

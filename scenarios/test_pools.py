@@ -1,16 +1,154 @@
-"""Does a store work from every worker pool?"""
+"""Does a store work from every worker pool, and are there as many processes as were asked for?"""
 
 from __future__ import annotations
 
+import os
+
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import chord
+from celery.exceptions import SoftTimeLimitExceeded
+
+from harness.matrix import OwnWorker
 from harness.scenario import scenario
+from harness.verdict import Blame, Verdict
+
+AUTOSCALED = 10, 3
+"""What ``--autoscale=10,3`` means: at most, at least."""
+LIMITS = OwnWorker("limits")
+HASTY = {"AUTOSCALE_KEEPALIVE": "1"}
+"""Celery's own environment variable: seconds for which a process must be idle before the pool shrinks."""
+BURST = 12
+"""Tasks that run at once, so that more processes are needed."""
 
 
-@scenario("backend", "pool", answers=["p-core"])
-def test_pool_value(cell):
-    """A result comes back whole from every pool.
+def send_and_get(app):
+    """What a client does that gevent or eventlet have patched: ten tasks at once, and their results."""
+    from celery import group
+
+    from harness.tasks import named
+
+    return group(named(app, "add").s(number, 1) for number in range(10)).delay().get(timeout=10)
+
+
+@scenario("backend", "pool", "case", answers=["p-core"], cases=["value", "failure", "started", "chord"])
+def test_pool(cell):
+    """From every pool a value, a failure and the state STARTED are stored, and a chord's body is called.
 
     https://docs.celeryq.dev/en/stable/userguide/workers.html#concurrency
     """
-    task = cell.submit("give", "record_1kib")
+    gate = cell.gate()
+    if cell.case == "started":
+        task = cell.tasks.hold.delay(gate.path)
+        gate.reached()
+        return cell.equals(cell.ask(lambda: task.state), "STARTED")
+    if cell.case == "chord":
+        header = [cell.tasks.add.s(number, 1) for number in range(3)]
+        sent = cell.ask(chord(header), cell.tasks.collect.s(), phase="submit")
+        return cell.equals(cell.get(sent), [1, 2, 3])
+    name, argument = ("give", "record_1kib") if cell.case == "value" else ("fail", "value_error_args")
+    task = getattr(cell.tasks, name).delay(argument)
+    seen = cell.get(task, propagate=False)
+    if cell.case == "value":
+        return cell.equals(seen, cell.built("record_1kib"))
+    held = isinstance(seen.value, ValueError) and seen.value.args == ("bad", 7, None)
+    return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"the caller gets {seen.value!r}")
+
+
+@scenario(
+    "backend",
+    "pool",
+    "case",
+    answers=["p-core", "f-limits", "f-child"],
+    cases=["soft_limit", "hard_limit", "child_killed"],
+    worker={"soft_limit": LIMITS, "hard_limit": LIMITS, "child_killed": OwnWorker("killed")},
+)
+def test_pool_harmed(cell):
+    """A task that exceeds a time limit, or whose process is killed, is stored as failed, and named so.
+
+    "Time limits … currently only … the prefork/gevent pools":
+    https://docs.celeryq.dev/en/stable/userguide/workers.html#time-limits
+    """
+    options, wanted = {
+        "soft_limit": ({"soft_time_limit": 1}, SoftTimeLimitExceeded),
+        "hard_limit": ({"time_limit": 1}, TimeLimitExceeded),
+        "child_killed": ({}, WorkerLostError),
+    }[cell.case]
+    name = "kill_own_process" if cell.case == "child_killed" else "linger"
+    task = getattr(cell.tasks, name).apply_async(**options)
     yield
-    return cell.same(cell.receive(task), cell.built("record_1kib"))
+    seen = cell.await_state(task, "FAILURE", "SUCCESS")
+    meta = seen.value or {}
+    held = meta.get("status") == "FAILURE" and isinstance(meta.get("result"), wanted)
+    detail = f"state is {meta.get('status')}, with {meta.get('result')!r}"
+    otherwise = Verdict.LOST if cell.case == "child_killed" else Verdict.IGNORED
+    return cell.promise(held, seen, otherwise=otherwise, detail=detail, blame=Blame.CELERY)
+
+
+@scenario(
+    "backend",
+    answers=["p-default", "n-pool-size"],
+    worker=OwnWorker("default_size", arguments=(), pool="prefork"),
+)
+def test_default_concurrency(cell):
+    """Without ``--concurrency`` the pool has a process for each CPU that the worker may use.
+
+    The notes say so too: "By default pool size == number_of_CPU_cores_of_the_system".
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#worker-concurrency
+    """
+    size = cell.control("stats")["pool"]["max-concurrency"]
+    children = cell.pool_size()
+    wanted = len(os.sched_getaffinity(0))
+    cell.facts(usable_cpus=wanted, cpus=os.cpu_count(), max_concurrency=size, processes=children)
+    return cell.promise(
+        size == children == wanted,
+        None,
+        otherwise=Verdict.ALTERED,
+        detail=f"{size} by inspect stats, {children} processes, {wanted} usable CPUs",
+        blame=Blame.CELERY,
+    )
+
+
+@scenario(
+    "backend",
+    "case",
+    answers=["p-autoscale", "p-both"],
+    cases=["alone", "with_concurrency"],
+    worker={
+        "alone": OwnWorker("autoscale", arguments=("--autoscale=10,3",), environment=HASTY),
+        "with_concurrency": OwnWorker(
+            "autoscale_both", arguments=("--concurrency=5", "--autoscale=10,3"), environment=HASTY
+        ),
+    },
+)
+def test_autoscale(cell):
+    """``--autoscale=10,3`` starts with 3 processes, grows under load to at most 10, and shrinks again.
+
+    https://docs.celeryq.dev/en/stable/userguide/workers.html#autoscaling
+    """
+    most, least = AUTOSCALED
+    began = cell.await_pool_size(lambda size: size >= least)
+    gates = [cell.gate() for _ in range(BURST)]
+    for gate in gates:
+        cell.tasks.hold.delay(gate.path)
+    grown = cell.await_pool_size(lambda size: size >= most)
+    for gate in gates:
+        gate.open()
+    shrunk = cell.await_pool_size(lambda size: size <= least)
+    cell.facts(began=began, grown=grown, shrunk=shrunk)
+    starts_at = {"alone": (least,), "with_concurrency": (least, 5)}[cell.case]
+    return cell.promise(
+        began in starts_at and grown == most and shrunk == least,
+        None,
+        otherwise=Verdict.IGNORED,
+        detail=f"began with {began}, grew to {grown}, shrank to {shrunk}",
+        blame=Blame.CELERY,
+    )
+
+
+@scenario("backend", "case", answers=["p-greenlet"], cases=["gevent", "eventlet"])
+def test_greenlet_client(cell):
+    """A client that gevent or eventlet have patched sends tasks and waits for their results.
+
+    https://docs.celeryq.dev/en/stable/userguide/concurrency/gevent.html
+    """
+    return cell.equals(cell.elsewhere(send_and_get, patch=cell.case), [number + 1 for number in range(10)])
