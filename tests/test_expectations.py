@@ -122,7 +122,7 @@ def test_files_beside_given_backends_are_read_after_the_projects_own(tmp_path: P
     found = files([str(tmp_path / "mine.py"), str(tmp_path / "without.py")])
     assert found[-1] == tmp_path / "mine.toml"
     assert found[:-1] == files()
-    assert {file.name for file in files()} >= {"celery.toml", "sqlite.toml"}
+    assert {file.name for file in files()} >= {"celery.toml", "database.toml"}
 
 
 # -- mistakes

@@ -1,0 +1,59 @@
+"""What the backends on Celery's ``database`` result backend have in common: its two tables."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from harness.backend import Backend, Stored
+
+
+class Database(Backend):
+    documentation = (
+        "https://docs.celeryq.dev/en/stable/userguide/configuration.html#database-backend-settings"
+    )
+    stores_meta = False
+    mark = "%s"
+    """What stands for a value in a statement of the driver."""
+
+    @abc.abstractmethod
+    def run(self, statement: str, *values: object) -> Sequence[Sequence[Any]]:
+        """Run one statement natively, in the namespace; commit; the rows, if it has any."""
+
+    def at_rest(self, task_id: str) -> Stored | None:
+        rows = self.run(
+            "select id, result, status, date_done, traceback from celery_taskmeta "
+            f"where task_id = {self.mark}",
+            task_id,
+        )
+        if not rows or rows[0][1] is None:
+            return None
+        number, result, *columns = rows[0]
+        shown = dict(zip(("status", "date_done", "traceback"), columns, strict=True))
+        return Stored(bytes(result), f"celery_taskmeta row {number}", None, shown)
+
+    def plant(self, task_id: str, raw: bytes) -> None:
+        self.evict(task_id)
+        number = self.run("select coalesce(max(id), 0) + 1000000 from celery_taskmeta")[0][0]
+        marks = ", ".join([self.mark] * 3)
+        self.run(
+            f"insert into celery_taskmeta (id, task_id, status, result) values ({marks}, {self.mark})",
+            *(number, task_id, "SUCCESS", raw),
+        )
+
+    def evict(self, task_id: str) -> None:
+        self.run(f"delete from celery_taskmeta where task_id = {self.mark}", task_id)
+
+    def inventory(self) -> list[str]:
+        tasks = self.run("select task_id from celery_taskmeta")
+        groups = self.run("select taskset_id from celery_tasksetmeta")
+        return [f"celery_taskmeta {row[0]}" for row in tasks] + [
+            f"celery_tasksetmeta {row[0]}" for row in groups
+        ]
+
+    def space(self) -> str:
+        """A name for a schema or database of this namespace: servers cut or refuse longer ones than 63."""
+        name = self.namespace.name.replace("-", "_")
+        return name if len(name) <= 60 else f"{name[:40]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -1,0 +1,39 @@
+"""Celery's ``database`` result backend on MySQL or MariaDB, through PyMySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+from backends._database import Database
+from harness.services.mariadb import connect
+
+
+class MySQL(Database):
+    name = "mysql"
+    description = "SQL database through SQLAlchemy and PyMySQL, on MySQL or MariaDB"
+    services = ("mariadb",)
+    packages = {"sqlalchemy": "celery-roundtrip[mysql]", "pymysql": "celery-roundtrip[mysql]"}
+
+    def settings(self) -> dict[str, object]:
+        # a database of its own: Celery writes database_table_names into classes that all apps share
+        parts = urlsplit(self.servers["mariadb"].url)
+        return {"result_backend": f"db+mysql+pymysql://{parts.netloc}/{self.space()}"}
+
+    def prepare(self) -> None:
+        self._run(None, f"create database if not exists {self.space()} character set utf8mb4")
+
+    def run(self, statement: str, *values: object) -> Sequence[Sequence[Any]]:
+        return self._run(self.space(), statement, *values)
+
+    def _run(self, database: str | None, statement: str, *values: object) -> Sequence[Sequence[Any]]:
+        url = self.servers["mariadb"].url
+        with closing(connect(url, database)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            rows: Sequence[Sequence[Any]] = cursor.fetchall()
+            return rows
+
+    def wipe(self) -> None:
+        self._run(None, f"drop database if exists {self.space()}")

@@ -1,0 +1,51 @@
+"""Celery's ``database`` result backend on PostgreSQL, through psycopg 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from backends._database import Database
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class PostgreSQL(Database):
+    name = "postgresql"
+    description = "SQL database through SQLAlchemy and psycopg, on PostgreSQL"
+    services = ("postgresql",)
+    packages = {
+        "sqlalchemy": "celery-roundtrip[postgresql]",
+        "psycopg": "celery-roundtrip[postgresql]",
+    }
+
+    def url(self) -> str:
+        """The server's URL, with a schema of this namespace as the only one in sight.
+
+        Not ``database_table_schemas``: Celery writes that into a class that all apps of a process share.
+        """
+        url = self.servers["postgresql"].url
+        return f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={self.space()}')}"
+
+    def settings(self) -> dict[str, object]:
+        scheme, _, rest = self.url().partition("://")
+        return {"result_backend": f"db+{scheme}+psycopg://{rest}"}
+
+    @cached_property
+    def connection(self) -> psycopg.Connection:
+        import psycopg
+
+        return psycopg.connect(self.url(), autocommit=True)
+
+    def prepare(self) -> None:
+        self.run(f"create schema if not exists {self.space()}")
+
+    def run(self, statement: str, *values: object) -> Sequence[Sequence[Any]]:
+        cursor = self.connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def wipe(self) -> None:
+        self.run(f"drop schema if exists {self.space()} cascade")
