@@ -7,6 +7,11 @@ What can go wrong with a batch, and what becomes of its cells:
 - the pool is stuck or silent: fresh worker, the unanswered cells are submitted again
 - the client hangs in a read: it is ended, its cell is ``hung``, a fresh client takes the rest
 - three times in one configuration: the rest is ``indeterminate``, the run goes on
+- a service ends: the batch is ended, its unanswered cells are ``indeterminate``; later configurations that
+  need that service are ``not-run``
+
+A deviation is held back until its batch is through: only then is it known that no service had ended when it
+was seen.
 """
 
 from __future__ import annotations
@@ -15,16 +20,17 @@ import json
 import queue
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
 
 from harness import poll
 from harness.matrix import Cell
-from harness.supervisor import Asker
+from harness.supervisor import Asker, Endings
 from harness.verdict import Blame, Observation, Verdict
+from harness.watching import Ending
 from harness.worker import Setup, runs
 
 Message = dict[str, Any]
@@ -65,11 +71,19 @@ class ClientDied(Exception):
     """The client process ended."""
 
 
+class ServiceEnded(Exception):
+    """A service that a configuration needs has ended."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+        super().__init__(str(ending))
+
+
 class ClientProcess:
     """A client in a process of its own. One per backend and pytest process."""
 
-    def __init__(self, asker: Asker, name: str, environment: dict[str, str]) -> None:
-        self._asker = asker
+    def __init__(self, asker: Asker, endings: Endings, name: str, environment: dict[str, str]) -> None:
+        self._asker, self._endings = asker, endings
         # the name of a socket must be short: it lies in the run's folder, whatever the client's is
         path = tempfile.mktemp(prefix="c", dir=asker.folder)
         self._listener = Listener(path, family="AF_UNIX")
@@ -95,18 +109,20 @@ class ClientProcess:
         self._listener.close()  # one client only
         return True
 
-    def run(self, request: Message) -> Iterator[Message]:
+    def run(self, request: Message, needs: Collection[str]) -> Iterator[Message]:
         """Feed a batch and yield the client's answers up to the last one.
 
+        :param needs: services without which it makes no sense to go on.
         :raises ClientHung: it does not come back from what it announced.
         :raises ClientDied: it is gone.
+        :raises ServiceEnded: a needed service has ended.
         """
         cell, phase, limit = "", "start", CLIENT_STARTS_WITHIN
         try:
             connection = self._connected()
             connection.send_bytes(json.dumps(request).encode("ascii"))
             while True:
-                if not connection.poll(limit):
+                if not self._answers(connection, limit, needs):
                     raise ClientHung(cell, phase, limit)
                 answer: Message = json.loads(connection.recv_bytes())
                 if answer["type"] == "busy":
@@ -118,6 +134,18 @@ class ClientProcess:
                     return
         except (EOFError, OSError) as error:
             raise ClientDied(f"the client process ended: {self.log_tail()}") from error
+
+    def _answers(self, connection: Connection, limit: float, needs: Collection[str]) -> bool:
+        """Wait for an answer, or for a needed service to end."""
+        end = time.monotonic() + limit
+        while True:
+            there = wait([connection, self._endings.connection], max(0.0, end - time.monotonic()))
+            if self._endings.connection in there and (ending := self._endings.of(needs)):
+                raise ServiceEnded(ending)
+            if connection in there:
+                return True
+            if time.monotonic() >= end:
+                return False
 
     def stop(self, stacks: bool = False) -> str:
         """End the process; with `stacks`, return where it was."""
@@ -136,9 +164,9 @@ class ClientProcess:
 
 
 class InlineClient:
-    """Runs bodies inside pytest, for a debugger. Nothing can end a body that hangs."""
+    """Runs bodies inside pytest, for a debugger. Nothing can end a body that hangs, or lacks its service."""
 
-    def run(self, request: Message) -> Iterator[Message]:
+    def run(self, request: Message, needs: Collection[str]) -> Iterator[Message]:  # noqa: ARG002
         from harness.client import Runner
 
         answers: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -165,8 +193,11 @@ class Progress:
 
     waiting: dict[str, Asked]
     batches: list[list[str]]
+    worker: Message
+    began: float
     troubles: int = 0
-    provisional: dict[str, Observation] = field(default_factory=dict)
+    held: dict[str, tuple[Observation, float]] = field(default_factory=dict)
+    """What was seen of cells that are still waiting, and when (monotonic clock)."""
 
 
 class Conductor:
@@ -174,6 +205,7 @@ class Conductor:
 
     def __init__(self, asker: Asker, inline: bool, deadline: float, seed: int) -> None:
         self._asker, self._inline, self._deadline, self._seed = asker, inline, deadline, seed
+        self._endings = Endings(asker.folder)
         self._clients: dict[str, Client] = {}
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
@@ -185,10 +217,13 @@ class Conductor:
     def observe(self, setup: Setup, asked: Sequence[Asked]) -> Iterator[tuple[str, Observation]]:
         """Observe all cells of a configuration: (cell id, observation), each cell once."""
         key = setup.configuration.key
+        if ending := self._endings.of(setup.servers):
+            yield from ((item.cell.cell_id, _not_run(ending)) for item in asked)
+            return
         began = time.monotonic()
         worker = self._asker.ask("worker", key=key)
         ids = [item.cell.cell_id for item in asked]
-        progress = Progress({item.cell.cell_id: item for item in asked}, [ids])
+        progress = Progress({item.cell.cell_id: item for item in asked}, [ids], worker, began)
         while progress.batches:
             ids = [name for name in progress.batches.pop(0) if name in progress.waiting]
             if not ids:
@@ -196,29 +231,46 @@ class Conductor:
             if progress.troubles >= TROUBLES_AT_MOST:
                 yield from self._give_up(progress)
                 break
-            request = {
-                "worker": worker,
-                "deadline": self._deadline,
-                "seed": self._seed,
-                "cells": [progress.waiting[name].request() for name in ids],
-            }
-            client = self._client(setup.configuration.backend, dict(setup.environment))
             try:
-                for answer in client.run(request):
-                    if answer["type"] == "observation":
-                        yield from self._observation(progress, answer)
-                    elif answer["type"] == "done":
-                        self._note(answer["configuration"], worker, len(asked), began)
-                    else:
-                        yield from self._worker_trouble(progress, ids, answer)
-                        worker = self._asker.ask("renew", key=key)
-            except ClientHung as hung:
-                yield from self._client_hung(progress, setup, client, hung)
-            except ClientDied as died:
-                yield from self._client_died(progress, setup, ids, died)
+                yield from self._batch(progress, setup, ids, len(asked))
+            except ServiceEnded as ended:
+                yield from self._service_ended(progress, setup, ended.ending)
         self._asker.ask("release", key=key)
 
+    def _batch(
+        self, progress: Progress, setup: Setup, ids: list[str], cells: int
+    ) -> Iterator[tuple[str, Observation]]:
+        """Observe some cells of a configuration.
+
+        :raises ServiceEnded: a service that it needs has ended.
+        """
+        request = {
+            "worker": progress.worker,
+            "deadline": self._deadline,
+            "seed": self._seed,
+            "cells": [progress.waiting[name].request() for name in ids],
+        }
+        client = self._client(setup.configuration.backend, dict(setup.environment))
+        try:
+            for answer in client.run(request, setup.servers):
+                if answer["type"] == "observation":
+                    yield from self._observation(progress, answer)
+                elif answer["type"] == "done":
+                    yield from self._flush(progress, setup)
+                    self._note(answer["configuration"], progress.worker, cells, progress.began)
+                else:
+                    yield from self._flush(progress, setup)
+                    yield from self._worker_trouble(progress, ids, answer)
+                    progress.worker = self._asker.ask("renew", key=setup.configuration.key)
+        except ClientHung as hung:
+            yield from self._flush(progress, setup)
+            yield from self._client_hung(progress, setup, client, hung)
+        except ClientDied as died:
+            yield from self._flush(progress, setup)
+            yield from self._client_died(progress, setup, ids, died)
+
     def close(self) -> None:
+        self._endings.close()
         for client in self._clients.values():
             client.stop()
         self._clients.clear()
@@ -226,7 +278,9 @@ class Conductor:
     def _client(self, backend: str, environment: dict[str, str]) -> Client:
         if backend not in self._clients:
             self._clients[backend] = (
-                InlineClient() if self._inline else ClientProcess(self._asker, backend, environment)
+                InlineClient()
+                if self._inline
+                else ClientProcess(self._asker, self._endings, backend, environment)
             )
         return self._clients[backend]
 
@@ -241,12 +295,14 @@ class Conductor:
             answer["seconds"],
         )
         name = answer["cell"]
-        if answer["provisional"]:
-            progress.provisional[name] = seen
-        elif name in progress.waiting:
+        if name not in progress.waiting:
+            return
+        if not answer["provisional"] and (seen.holds or seen.verdict is Verdict.NOT_RUN):
             del progress.waiting[name]
-            progress.provisional.pop(name, None)
+            progress.held.pop(name, None)
             yield name, seen
+        else:
+            progress.held[name] = (seen, time.monotonic())
 
     def _note(self, configuration: Message, worker: Message, cells: int, began: float) -> None:
         ready = configuration["worker_ready_seconds"]
@@ -254,16 +310,36 @@ class Conductor:
         configuration["seconds"] = round(time.monotonic() - began, 3)
         self.configurations.append({"kind": "configuration", **configuration, "cells": cells})
 
-    def _flush(self, progress: Progress) -> Iterator[tuple[str, Observation]]:
-        """What was seen, but could not be looked at again."""
-        for name, seen in list(progress.provisional.items()):
-            del progress.provisional[name], progress.waiting[name]
+    def _flush(self, progress: Progress, setup: Setup) -> Iterator[tuple[str, Observation]]:
+        """What was held back, if all services that the configuration needs still answer.
+
+        :raises ServiceEnded: one does not.
+        """
+        if not progress.waiting:
+            return
+        told = self._asker.ask("look", services=sorted(setup.servers))["endings"]
+        if told:
+            raise ServiceEnded(Ending(**told[0]))
+        for name, (seen, _) in progress.held.items():
+            del progress.waiting[name]
             yield name, seen
+        progress.held.clear()
+
+    def _service_ended(
+        self, progress: Progress, setup: Setup, ending: Ending
+    ) -> Iterator[tuple[str, Observation]]:
+        """End the batch; what was seen while the service certainly lived counts."""
+        client = self._clients.pop(setup.configuration.backend, None)
+        if client is not None:
+            client.stop()
+        for name in progress.waiting:
+            seen, at = progress.held.get(name, (None, 0.0))
+            yield name, seen if seen and at < ending.alive_at else _cut_off(ending, seen)
+        progress.waiting.clear()
 
     def _worker_trouble(
         self, progress: Progress, ids: list[str], answer: Message
     ) -> Iterator[tuple[str, Observation]]:
-        yield from self._flush(progress)
         suspects = [name for name in answer["suspects"] if name in progress.waiting]
         if answer["kind"] == "died" and len(suspects) == 1:
             name = suspects[0]
@@ -290,7 +366,6 @@ class Conductor:
         stack = client.stop(stacks=True)
         del self._clients[setup.configuration.backend]
         progress.troubles += 1
-        yield from self._flush(progress)
         if hung.cell in progress.waiting:
             del progress.waiting[hung.cell]
             detail = f"the {hung.phase} gave no answer within {hung.limit:g} s; its client was ended"
@@ -304,7 +379,6 @@ class Conductor:
     ) -> Iterator[tuple[str, Observation]]:
         self._clients.pop(setup.configuration.backend).stop()
         progress.troubles += 1
-        yield from self._flush(progress)
         if progress.troubles >= TROUBLES_AT_MOST or len(ids) == 1:
             for name in ids:
                 if name in progress.waiting:
@@ -313,13 +387,24 @@ class Conductor:
         progress.batches.append(list(progress.waiting))
 
     def _give_up(self, progress: Progress) -> Iterator[tuple[str, Observation]]:
-        yield from self._flush(progress)
         for name in list(progress.waiting):
             del progress.waiting[name]
             detail = (
                 f"not asked to its end: worker or client had to be replaced {progress.troubles} times before"
             )
             yield name, _indeterminate(detail, Blame.HARNESS, {})
+
+
+def _not_run(ending: Ending) -> Observation:
+    facts = {"service_ended": ending.name}
+    return Observation(Verdict.NOT_RUN, None, False, str(ending), None, {"facts": facts})
+
+
+def _cut_off(ending: Ending, seen: Observation | None) -> Observation:
+    notes = [f"seen when it was ending or gone: {seen.verdict}: {seen.detail}"] if seen else []
+    return Observation(
+        Verdict.INDETERMINATE, Blame.HARNESS, False, str(ending), None, {"notes": notes} if notes else {}
+    )
 
 
 def _indeterminate(detail: str, blame: Blame, answer: Message) -> Observation:

@@ -346,7 +346,9 @@ class RecordTaker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for record in report.__dict__.pop("roundtrip", ()):
-            self._state.start_controller().note(record)
+            controller = self._state.start_controller()
+            controller.note(record)
+            self._state.progress.say(controller.endings)
             self._state.progress.show(record)
 
 
@@ -367,6 +369,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     counts = controller.counts
     if exitstatus == 0 and counts and sum(counts.values()) == counts[Outcome.SKIPPED]:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # all skipped is no green run
+    elif exitstatus == 0 and controller.left_by_services:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # nor is what a dead server has left
     cut = None if exitstatus in (0, 1, 5) else f"pytest ended with exit code {int(exitstatus)}"
     if session.shouldstop or session.shouldfail:
         cut = str(session.shouldstop or session.shouldfail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Progress:
         self._cells = 0
         self._finished = False
         self._closing: list[str] = []
+        self._said = 0
 
     def begin(self, cells: bool) -> None:
         """Silence pytest's line per file, where lines per configuration take its place."""
@@ -59,6 +61,12 @@ class Progress:
             start = f"worker {ready:.1f} s, " if ready is not None else ""
             self._line(f"{name:<32} {told}  ({start}cells {record['seconds']:.1f} s)")
 
+    def say(self, sentences: Sequence[str]) -> None:
+        """Print what has come to a list since the last call."""
+        for sentence in sentences[self._said :]:
+            self._line(sentence)
+        self._said = len(sentences)
+
     def summary(self, terminal: Any, controller: Controller, slow_left_out: bool) -> None:
         """The grid, at the end of pytest's own summary."""
         from harness.report.text import summary_grid
@@ -82,7 +90,7 @@ class Progress:
         self._finished = True
         red = controller.counts[Outcome.FAILED] > 0
         kept = controller.close(cut_short, options.keep and red)
-        self._closing += controller.warnings
+        self._closing += [*controller.endings, *controller.warnings]
         if kept:
             self._closing.append(f"kept stores and logs: {kept}")
         if controller.has_log:

@@ -117,6 +117,10 @@ class Controller:
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
         self.warnings: list[str] = []
         """What went wrong without touching a verdict."""
+        self.endings: list[str] = []
+        """Services that ended in the middle of the run, and how."""
+        self.left_by_services = 0
+        """Cells that were not asked because a service had ended."""
         self.others: Counter[str] = Counter()
         """Outcomes of the questions that do not vary all three axes of the grid."""
         check_writable(options.report)
@@ -193,6 +197,8 @@ class Controller:
             fact = self._facts.get()
             if fact["kind"] == "service":
                 self.open_log().write(fact)
+                if fact["ended"]:
+                    self.endings.append(f"{fact['name']} ended in the middle of the run: {fact['ended']}")
             elif fact["kind"] == "warning":
                 self.warnings.append(escape(redact(fact["text"]), 400))
 
@@ -202,6 +208,7 @@ class Controller:
         self.open_log().write(record)
         if record["kind"] == "observation":
             self.counts[record["outcome"]] += 1
+            self.left_by_services += "service_ended" in record["evidence"].get("facts", ())
             if set(MATRIX_AXES) <= set(record["declared_axes"]):
                 shown = {axis: record["cell"][axis] for axis in MATRIX_AXES}
                 self.pairs.append((_shared(shown), Outcome(record["outcome"])))
