@@ -134,16 +134,32 @@ def start(service: Service, image: str, folder: Path, run_folder: Path) -> Runni
     if not published:
         end()
         raise ServiceUnavailable(f"{image} publishes no port {spec.port}: is it an image of {service.name}?")
-    digests = found.attrs.get("RepoDigests") or [found.id]
     return Running(
         service.container_url(int(published[0]["HostPort"])),
         image,
-        digests[0],
+        _digest(found),
         found.labels.get(STANDIN_LABEL) == "true",
         ended,
         wait,
         end,
     )
+
+
+def digest(image: str) -> str | None:
+    """The digest of an image on this machine; None if Docker cannot tell."""
+    try:
+        import docker
+        import requests
+    except ImportError:
+        return None
+    try:
+        return _digest(docker.from_env(timeout=5).images.get(image))
+    except (docker.errors.DockerException, requests.RequestException):
+        return None
+
+
+def _digest(image: Any) -> str:
+    return str((image.attrs.get("RepoDigests") or [image.id])[0])
 
 
 def remove_all(run: str) -> None:

@@ -111,6 +111,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "touches nothing but its own namespace there. May be given several times",
     )
     add(
+        "--fresh-services",
+        action="store_true",
+        help="start every service anew, also where 'roundtrip services up' keeps one that would do",
+    )
+    add(
         "--require",
         action="append",
         default=[],
@@ -348,7 +353,7 @@ class RecordTaker:
         for record in report.__dict__.pop("roundtrip", ()):
             controller = self._state.start_controller()
             controller.note(record)
-            self._state.progress.say(controller.endings)
+            self._state.progress.say(controller.notices)
             self._state.progress.show(record)
 
 
@@ -458,6 +463,7 @@ def _options(config: pytest.Config) -> Options:
         backend_files=tuple(str(base / file) for file in option.backend),
         images={**_public_images(option.image_prefix), **own_images},
         own_images=own_images,
+        fresh=option.fresh_services,
     )
     if options.deadline <= 0:
         raise RoundtripError(f"--deadline {options.deadline}: give a number of seconds above 0")

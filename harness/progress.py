@@ -64,7 +64,8 @@ class Progress:
     def say(self, sentences: Sequence[str]) -> None:
         """Print what has come to a list since the last call."""
         for sentence in sentences[self._said :]:
-            self._line(sentence)
+            if self._terminal is not None and self._config.option.verbose >= 0:
+                self._write(sentence)
         self._said = len(sentences)
 
     def summary(self, terminal: Any, controller: Controller, slow_left_out: bool) -> None:
@@ -118,10 +119,13 @@ class Progress:
 
     def _line(self, text: str) -> None:
         if not self._quiet():
-            if self._terminal.isatty:
-                self._terminal.rewrite("", erase=True)
-            self._terminal.ensure_newline()
-            self._terminal.write_line(text)
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._terminal.isatty:
+            self._terminal.rewrite("", erase=True)
+        self._terminal.ensure_newline()
+        self._terminal.write_line(text)
 
     def _live(self, name: str) -> None:
         now = time.monotonic()

@@ -87,6 +87,8 @@ class Options:
     images: Mapping[str, str]
     own_images: Mapping[str, str]
     """Those that are not the pinned public ones."""
+    fresh: bool
+    """Whether services are started anew even where ``roundtrip services up`` keeps some."""
 
 
 def wanted_services(options: Options, names: Iterable[str]) -> Record:
@@ -96,6 +98,7 @@ def wanted_services(options: Options, names: Iterable[str]) -> Record:
             "url": options.urls.get(name),
             "runtime": options.runtime,
             "image": options.images.get(name, ""),
+            "fresh": options.fresh,
         }
         for name in sorted(names)
     }
@@ -117,6 +120,8 @@ class Controller:
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
         self.warnings: list[str] = []
         """What went wrong without touching a verdict."""
+        self.notices: list[str] = []
+        """What the user should hear of services at once: which were kept, which have ended."""
         self.endings: list[str] = []
         """Services that ended in the middle of the run, and how."""
         self.left_by_services = 0
@@ -133,19 +138,7 @@ class Controller:
             self.open_log()  # before anything is started: whatever is killed then, the log is there
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._closing = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.supervisor", str(self.folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "supervisor.log").open("w"),
-            start_new_session=True,
-            env={
-                **os.environ,
-                processes.RUN_VARIABLE: str(self.folder),
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))),
-            },
-        )
-        processes.record(self.folder, "supervisor", self._process.pid)
+        self._process = processes.supervise(self.folder, root, subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def open_log(self) -> RunLogWriter:
@@ -199,6 +192,9 @@ class Controller:
                 self.open_log().write(fact)
                 if fact["ended"]:
                     self.endings.append(f"{fact['name']} ended in the middle of the run: {fact['ended']}")
+                    self.notices.append(self.endings[-1])
+            elif fact["kind"] == "notice":
+                self.notices.append(escape(redact(fact["text"]), 400))
             elif fact["kind"] == "warning":
                 self.warnings.append(escape(redact(fact["text"]), 400))
 

@@ -191,6 +191,8 @@ class Service(Record):
     image: str | None = None
     digest: str | None = None
     standin: bool = False
+    kept: bool = False
+    """Whether ``roundtrip services up`` had started it before the run."""
     ready_seconds: float | None = None
     problem: str | None = None
     remedy: str | None = None

@@ -26,11 +26,11 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from harness import containers, poll, services
+from harness import containers, kept, poll, services
 from harness.ascii import redact
 from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.processes import Child, free_port, sweep
+from harness.processes import Child, free_port, own, sweep
 from harness.services import Server, Service
 from harness.watching import Ending, Wait, Watcher, how_it_ended
 from harness.worker import SETUP_VARIABLE, Setup, argv, run_namespace
@@ -56,6 +56,8 @@ class Wanted:
     url: str | None
     runtime: str
     image: str
+    fresh: bool = False
+    """Whether one that is kept between runs will not do."""
 
 
 class Services:
@@ -96,6 +98,12 @@ class Services:
             product, version = ready(service, wanted.url, lambda: None, EXTERNAL_ANSWERS_WITHIN)
             seconds = time.monotonic() - began
             return Server(service.name, "external", wanted.url, product, version, False, seconds), None
+        if not wanted.fresh:
+            server, notice = kept.find(service, wanted.runtime, wanted.image)
+            if notice:
+                self._supervisor.tell({"kind": "notice", "text": notice})
+            if server is not None:
+                return replace(server, ready_seconds=time.monotonic() - began), None
         folder = self.folder / "services" / service.name
         folder.mkdir(parents=True)
         if wanted.runtime == "docker":
@@ -159,6 +167,7 @@ class Services:
                 "image": server.image if server else None,
                 "digest": server.digest if server else None,
                 "standin": server.standin if server else False,
+                "kept": server.kept if server else False,
                 "ready_seconds": server.ready_seconds if server else None,
                 "problem": problem.problem if problem else None,
                 "remedy": (problem.remedy or None) if problem else None,
@@ -295,6 +304,7 @@ class Supervisor:
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
         self.keep = False
+        self._outlives = False
         self._at_end: list[Callable[[], None]] = []
         self._client_numbers = itertools.count(1)
         self._spawning = threading.Lock()
@@ -350,6 +360,10 @@ class Supervisor:
                     return {"endings": [asdict(ending) for ending in endings]}
                 case "exit-code":
                     return {"code": self.children[request["pid"]].exit_code}
+                case "outlive":
+                    own(self.folder)
+                    self._outlives = True
+                    return {}
                 case "keep":
                     self.keep = True
                     return {"folder": str(self.folder)}
@@ -400,7 +414,7 @@ class Supervisor:
         return {}
 
     def serve(self) -> None:
-        """Answer until standard input ends, then end everything."""
+        """Answer until standard input ends, then end everything; or, if told to outlive it, until SIGTERM."""
         listener = Listener(str(self.folder / SOCKET), family="AF_UNIX")
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         self.tell({"kind": "ready", "pid": os.getpid()})
@@ -408,6 +422,8 @@ class Supervisor:
             # the raw file: at interpreter exit a buffered reader that another thread holds would abort
             while os.read(0, 1024):
                 pass
+            if self._outlives:
+                signal.pause()
         finally:
             self.end()
 
