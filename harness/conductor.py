@@ -10,8 +10,7 @@ What can go wrong with a batch, and what becomes of its cells:
 - a service ends: the batch is ended, its unanswered cells are ``indeterminate``; later configurations that
   need that service are ``not-run``
 
-A deviation is held back until its batch is through: only then is it known that no service had ended when it
-was seen.
+A deviation is held back until it is known that no service had ended when it was seen.
 """
 
 from __future__ import annotations
@@ -37,6 +36,8 @@ Message = dict[str, Any]
 
 TROUBLES_AT_MOST = 3
 CLIENT_STARTS_WITHIN = 30.0
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the services while a batch goes on, if something was held back."""
 BETWEEN = 5.0
 """Seconds that a client gets between two things that it announces."""
 
@@ -187,6 +188,19 @@ class InlineClient:
 Client = ClientProcess | InlineClient
 
 
+@dataclass(frozen=True)
+class Held:
+    """What was seen of a cell that is still waiting.
+
+    :param at: when, on the monotonic clock.
+    :param provisional: whether the client will look again.
+    """
+
+    seen: Observation
+    at: float
+    provisional: bool
+
+
 @dataclass
 class Progress:
     """Where the observation of one configuration stands."""
@@ -196,8 +210,9 @@ class Progress:
     worker: Message
     began: float
     troubles: int = 0
-    held: dict[str, tuple[Observation, float]] = field(default_factory=dict)
-    """What was seen of cells that are still waiting, and when (monotonic clock)."""
+    held: dict[str, Held] = field(default_factory=dict)
+    looked_at: float = 0.0
+    """When the services were last looked at (monotonic clock)."""
 
 
 class Conductor:
@@ -255,6 +270,8 @@ class Conductor:
             for answer in client.run(request, setup.servers):
                 if answer["type"] == "observation":
                     yield from self._observation(progress, answer)
+                    if progress.held and time.monotonic() - progress.looked_at > LOOK_EVERY:
+                        yield from self._flush(progress, setup, provisional=False)
                 elif answer["type"] == "done":
                     yield from self._flush(progress, setup)
                     self._note(answer["configuration"], progress.worker, cells, progress.began)
@@ -302,7 +319,7 @@ class Conductor:
             progress.held.pop(name, None)
             yield name, seen
         else:
-            progress.held[name] = (seen, time.monotonic())
+            progress.held[name] = Held(seen, time.monotonic(), answer["provisional"])
 
     def _note(self, configuration: Message, worker: Message, cells: int, began: float) -> None:
         ready = configuration["worker_ready_seconds"]
@@ -310,9 +327,12 @@ class Conductor:
         configuration["seconds"] = round(time.monotonic() - began, 3)
         self.configurations.append({"kind": "configuration", **configuration, "cells": cells})
 
-    def _flush(self, progress: Progress, setup: Setup) -> Iterator[tuple[str, Observation]]:
+    def _flush(
+        self, progress: Progress, setup: Setup, provisional: bool = True
+    ) -> Iterator[tuple[str, Observation]]:
         """What was held back, if all services that the configuration needs still answer.
 
+        :param provisional: also what the client will not come to look at again.
         :raises ServiceEnded: one does not.
         """
         if not progress.waiting:
@@ -320,10 +340,11 @@ class Conductor:
         told = self._asker.ask("look", services=sorted(setup.servers))["endings"]
         if told:
             raise ServiceEnded(Ending(**told[0]))
-        for name, (seen, _) in progress.held.items():
-            del progress.waiting[name]
-            yield name, seen
-        progress.held.clear()
+        progress.looked_at = time.monotonic()
+        for name, held in list(progress.held.items()):
+            if provisional or not held.provisional:
+                del progress.waiting[name], progress.held[name]
+                yield name, held.seen
 
     def _service_ended(
         self, progress: Progress, setup: Setup, ending: Ending
@@ -333,8 +354,9 @@ class Conductor:
         if client is not None:
             client.stop()
         for name in progress.waiting:
-            seen, at = progress.held.get(name, (None, 0.0))
-            yield name, seen if seen and at < ending.alive_at else _cut_off(ending, seen)
+            held = progress.held.get(name)
+            counts = held is not None and held.at < ending.alive_at
+            yield name, held.seen if held and counts else _cut_off(ending, held)
         progress.waiting.clear()
 
     def _worker_trouble(
@@ -400,8 +422,8 @@ def _not_run(ending: Ending) -> Observation:
     return Observation(Verdict.NOT_RUN, None, False, str(ending), None, {"facts": facts})
 
 
-def _cut_off(ending: Ending, seen: Observation | None) -> Observation:
-    notes = [f"seen when it was ending or gone: {seen.verdict}: {seen.detail}"] if seen else []
+def _cut_off(ending: Ending, held: Held | None) -> Observation:
+    notes = [f"seen when it was ending or gone: {held.seen.verdict}: {held.seen.detail}"] if held else []
     return Observation(
         Verdict.INDETERMINATE, Blame.HARNESS, False, str(ending), None, {"notes": notes} if notes else {}
     )
