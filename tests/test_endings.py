@@ -249,15 +249,15 @@ def test_ends_its_store(cell):
 
 
 class Told:
-    """What a conductor asks, with a service that has ended as soon as it is looked at."""
+    """What a conductor asks: at each look at the services, the next endings."""
 
     folder = Path()
 
-    def __init__(self, *endings: Ending) -> None:
-        self.endings = endings
+    def __init__(self, looks: list[list[Ending]]) -> None:
+        self.looks = looks
 
     def ask(self, ask: str, **request: object) -> dict[str, object]:
-        return {"endings": [vars(one) for one in self.endings]} if ask == "look" else {}
+        return {"endings": [vars(one) for one in self.looks.pop(0)]} if ask == "look" else {}
 
 
 class Quiet:
@@ -290,10 +290,16 @@ class Named(conductor.Asked):
         return {}
 
 
-def conduct(monkeypatch, *endings: Ending) -> dict[str, conductor.Observation]:
-    """Observe three cells: one holds, two deviate while their store ends."""
+def conduct(
+    monkeypatch, *looks: list[Ending], every: float = float("inf")
+) -> dict[str, conductor.Observation]:
+    """Observe three cells: one holds, one deviates, one is lost and looked at again.
+
+    :param every: seconds between two looks at the services before the end of the batch.
+    """
     monkeypatch.setattr(conductor, "Endings", Quiet)
-    made = conductor.Conductor(Told(*endings), inline=True, deadline=5.0, seed=0)
+    monkeypatch.setattr(conductor, "LOOK_EVERY", every)
+    made = conductor.Conductor(Told(list(looks)), inline=True, deadline=5.0, seed=0)
     seen = {"verdict": "exact", "blame": None, "holds": True, "provisional": False}
     seen |= {"detail": "", "oracle": None, "evidence": {}, "seconds": 0.0, "type": "observation"}
     raised = seen | {"verdict": "unreadable", "blame": "backend", "holds": False, "detail": "ConnectionError"}
@@ -315,7 +321,7 @@ def conduct(monkeypatch, *endings: Ending) -> dict[str, conductor.Observation]:
 
 
 def test_what_is_seen_while_a_service_ends_blames_nobody(monkeypatch):
-    observed = conduct(monkeypatch, Ending("redis", "SIGKILL", time.monotonic() - 2))
+    observed = conduct(monkeypatch, [Ending("redis", "SIGKILL", time.monotonic() - 2)])
     assert observed["holds"].verdict == "exact"
     for name, verdict in (("raises", "unreadable"), ("vanishes", "lost")):
         assert (observed[name].verdict, observed[name].blame) == ("indeterminate", "harness")
@@ -324,7 +330,7 @@ def test_what_is_seen_while_a_service_ends_blames_nobody(monkeypatch):
 
 
 def test_what_was_seen_while_it_lived_counts(monkeypatch):
-    observed = conduct(monkeypatch, Ending("redis", "SIGKILL", time.monotonic() + 60))
+    observed = conduct(monkeypatch, [Ending("redis", "SIGKILL", time.monotonic() + 60)])
     assert {name: one.verdict for name, one in observed.items()} == {
         "holds": "exact",
         "raises": "unreadable",
@@ -333,8 +339,16 @@ def test_what_was_seen_while_it_lived_counts(monkeypatch):
 
 
 def test_what_deviates_on_services_that_live_is_reported_as_seen(monkeypatch):
-    observed = conduct(monkeypatch)
+    observed = conduct(monkeypatch, [])
     assert [one.verdict for one in observed.values()] == ["exact", "unreadable", "lost"]
+
+
+def test_a_look_in_the_batch_releases_what_is_final(monkeypatch):
+    ending = Ending("redis", "SIGKILL", time.monotonic() - 2)
+    observed = conduct(monkeypatch, [], [], [ending], every=-1.0)
+    assert observed["raises"].verdict == "unreadable"
+    # the look after its first `lost` was good, the one after its second was not
+    assert observed["vanishes"].verdict == "indeterminate"
 
 
 def test_a_watcher_tells_once_how_a_process_ended(foreign_redis, tmp_path):
