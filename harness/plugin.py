@@ -76,7 +76,8 @@ class State:
         if self.controller is None:
             command = ["pytest", *(str(word) for word in self.config.invocation_params.args)]
             selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
-            self.controller = Controller(self.options, command, selection, self.config.rootpath, has_cells)
+            root, say = self.config.rootpath, self.progress.say
+            self.controller = Controller(self.options, command, selection, root, has_cells, say)
         return self.controller
 
     def run_folder(self) -> Path:
@@ -351,9 +352,7 @@ class RecordTaker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for record in report.__dict__.pop("roundtrip", ()):
-            controller = self._state.start_controller()
-            controller.note(record)
-            self._state.progress.say(controller.notices)
+            self._state.start_controller().note(record)
             self._state.progress.show(record)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ class Progress:
         self._cells = 0
         self._finished = False
         self._closing: list[str] = []
-        self._said = 0
 
     def begin(self, cells: bool) -> None:
         """Silence pytest's line per file, where lines per configuration take its place."""
@@ -61,12 +59,11 @@ class Progress:
             start = f"worker {ready:.1f} s, " if ready is not None else ""
             self._line(f"{name:<32} {told}  ({start}cells {record['seconds']:.1f} s)")
 
-    def say(self, sentences: Sequence[str]) -> None:
-        """Print what has come to a list since the last call."""
-        for sentence in sentences[self._said :]:
-            if self._terminal is not None and self._config.option.verbose >= 0:
-                self._write(sentence)
-        self._said = len(sentences)
+    def say(self, text: str) -> None:
+        """Show what the run waits for, however quiet it is."""
+        if self._terminal is not None:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(text)
 
     def summary(self, terminal: Any, controller: Controller, slow_left_out: bool) -> None:
         """The grid, at the end of pytest's own summary."""
@@ -119,13 +116,10 @@ class Progress:
 
     def _line(self, text: str) -> None:
         if not self._quiet():
-            self._write(text)
-
-    def _write(self, text: str) -> None:
-        if self._terminal.isatty:
-            self._terminal.rewrite("", erase=True)
-        self._terminal.ensure_newline()
-        self._terminal.write_line(text)
+            if self._terminal.isatty:
+                self._terminal.rewrite("", erase=True)
+            self._terminal.ensure_newline()
+            self._terminal.write_line(text)
 
     def _live(self, name: str) -> None:
         now = time.monotonic()

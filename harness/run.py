@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,20 +108,25 @@ class Controller:
     """Owns the supervisor and the run log of one run.
 
     :param has_cells: whether there is something to log; the xdist controller learns that later.
+    :param say: shows a line of what is being waited for; called from another thread.
     :raises RunLogError: the log cannot be written.
     """
 
     def __init__(
-        self, options: Options, command: Sequence[str], selection: str, root: Path, has_cells: bool
+        self,
+        options: Options,
+        command: Sequence[str],
+        selection: str,
+        root: Path,
+        has_cells: bool,
+        say: Callable[[str], None],
     ) -> None:
-        self.options = options
+        self.options, self._say = options, say
         self.counts: Counter[str] = Counter()
         self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
         self.warnings: list[str] = []
         """What went wrong without touching a verdict."""
-        self.notices: list[str] = []
-        """What the user should hear of services at once: which were kept, which have ended."""
         self.endings: list[str] = []
         """Services that ended in the middle of the run, and how."""
         self.left_by_services = 0
@@ -180,7 +185,11 @@ class Controller:
         """Take in the supervisor's facts; if it dies under the run, end what it had started."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._facts.put(json.loads(line))
+            fact = json.loads(line)
+            if fact["kind"] == "notice":
+                self._say(escape(redact(fact["text"]), 400))  # now: somebody waits and wonders
+            else:
+                self._facts.put(fact)
         if not self._closing:
             processes.sweep(self.folder, keep=True)
 
@@ -192,9 +201,6 @@ class Controller:
                 self.open_log().write(fact)
                 if fact["ended"]:
                     self.endings.append(f"{fact['name']} ended in the middle of the run: {fact['ended']}")
-                    self.notices.append(self.endings[-1])
-            elif fact["kind"] == "notice":
-                self.notices.append(escape(redact(fact["text"]), 400))
             elif fact["kind"] == "warning":
                 self.warnings.append(escape(redact(fact["text"]), 400))
 

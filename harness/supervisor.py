@@ -308,6 +308,7 @@ class Supervisor:
         self._at_end: list[Callable[[], None]] = []
         self._client_numbers = itertools.count(1)
         self._spawning = threading.Lock()
+        self._telling = threading.Lock()
         self._ended = False
         self._listeners: list[Connection] = []
         """Lines on which pytest processes hear of endings."""
@@ -329,7 +330,7 @@ class Supervisor:
 
     def tell(self, fact: Message) -> None:
         """Send a fact to the pytest process that writes the run log, if it still listens."""
-        with contextlib.suppress(BrokenPipeError):
+        with self._telling, contextlib.suppress(BrokenPipeError):
             sys.stdout.write(json.dumps(fact) + "\n")
             sys.stdout.flush()
 
@@ -460,6 +461,7 @@ class Supervisor:
         with self._listening:
             for listener in self._listeners:
                 _send(listener, ending)
+        self.tell({"kind": "notice", "text": str(ending)})
         self.workers.drop(ending.name)
 
     def end(self) -> None:
