@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +17,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness import __version__, corpus, matrix, processes, questions, services
-from harness.ascii import escape
+from harness import __version__, containers, corpus, kept, matrix, processes, questions, services
+from harness.ascii import escape, redact
 from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
@@ -171,9 +172,83 @@ def services_() -> None:
 
 
 @services_.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--runtime",
+    default="auto",
+    show_default=True,
+    type=click.Choice(services.RUNTIMES),
+    help="how they are provided, as for pytest",
+)
+@click.option("--image", "named", multiple=True, metavar="NAME=REF", help="the container image of a service")
+@click.option("--images", type=click.Path(path_type=Path), help="a TOML file that names images")
 @_plain_errors
-def down() -> None:
-    """End every process, and remove every folder, of runs whose pytest and supervisor were both killed."""
+def up(names: Sequence[str], runtime: str, named: Sequence[str], images: Path | None) -> None:
+    """Start services and keep them: runs find and use them, until `roundtrip services down`."""
+    refs = containers.default_images()
+    refs |= containers.read_images(images) if images else {}
+    refs |= containers.named(list(named))
+    wanted = [services.service(name) for name in dict.fromkeys(names)]
+    with ThreadPoolExecutor() as pool:
+        starting = {
+            made.name: pool.submit(kept.up, made, runtime, refs.get(made.name, "")) for made in wanted
+        }
+    failed = False
+    for name, future in starting.items():
+        try:
+            found, is_new = future.result()
+        except RoundtripError as error:
+            click.echo(f"{name}: {error}", err=True)
+            failed = True
+        else:
+            server = found.server
+            how = f"ready in {server.ready_seconds:.2f} s" if is_new else f"up since {kept.age(found)}"
+            click.echo(f"{name}: {server.product} {server.version} ({server.runtime}), {how}")
+    sys.exit(2 if failed else 0)
+
+
+@services_.command()
+@AS_JSON
+@_plain_errors
+def status(as_json: bool) -> None:
+    """Say what is kept between runs, and whether a run could use it now: whether it answers, as recorded."""
+    rows = [_kept_row(found) for found in kept.all_kept()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        _table(tuple(rows[0]), [[str(value) for value in row.values()] for row in rows])
+    else:
+        click.echo("no services are kept; start some with: roundtrip services up NAME...")
+
+
+def _kept_row(found: kept.Kept) -> dict[str, Any]:
+    server = found.server
+    # as a run that wants the very same would see it
+    why = kept.unfit(found, services.service(server.name), server.runtime, server.image or "")
+    return {
+        "service": server.name,
+        "product": f"{server.product} {server.version}",
+        "runtime": server.runtime,
+        "url": redact(server.url),
+        "pid": found.pid,
+        "age": kept.age(found),
+        "usable": "yes" if why is None else f"no: {escape(redact(why), 200)}",
+    }
+
+
+@services_.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_plain_errors
+def down(names: Sequence[str]) -> None:
+    """End kept services. Without a NAME: all, and what killed runs have left on this machine.
+
+    What killed runs have left: every process, and the folder, of runs whose pytest and supervisor were both
+    killed.
+    """
+    for name in names or [found.server.name for found in kept.all_kept()]:
+        click.echo(f"{name}: {'ended' if kept.down(name) else 'none is kept'}")
+    if names:
+        return
     folders = processes.orphaned_runs()
     ended = sum(processes.sweep(folder) for folder in folders)
     click.echo(f"{len(folders)} orphaned runs, {ended} processes ended")

@@ -7,6 +7,10 @@ What can go wrong with a batch, and what becomes of its cells:
 - the pool is stuck or silent: fresh worker, the unanswered cells are submitted again
 - the client hangs in a read: it is ended, its cell is ``hung``, a fresh client takes the rest
 - three times in one configuration: the rest is ``indeterminate``, the run goes on
+- a service ends: the batch is ended, its unanswered cells are ``indeterminate``; later configurations that
+  need that service are ``not-run``
+
+A deviation is held back until it is known that no service had ended when it was seen.
 """
 
 from __future__ import annotations
@@ -15,22 +19,25 @@ import json
 import queue
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
 
 from harness import poll
 from harness.matrix import Cell
-from harness.supervisor import Asker
+from harness.supervisor import Asker, Endings
 from harness.verdict import Blame, Observation, Verdict
+from harness.watching import Ending
 from harness.worker import Setup, runs
 
 Message = dict[str, Any]
 
 TROUBLES_AT_MOST = 3
 CLIENT_STARTS_WITHIN = 30.0
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the services while a batch goes on, if something was held back."""
 BETWEEN = 5.0
 """Seconds that a client gets between two things that it announces."""
 
@@ -65,11 +72,19 @@ class ClientDied(Exception):
     """The client process ended."""
 
 
+class ServiceEnded(Exception):
+    """A service that a configuration needs has ended."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+        super().__init__(str(ending))
+
+
 class ClientProcess:
     """A client in a process of its own. One per backend and pytest process."""
 
-    def __init__(self, asker: Asker, name: str, environment: dict[str, str]) -> None:
-        self._asker = asker
+    def __init__(self, asker: Asker, endings: Endings, name: str, environment: dict[str, str]) -> None:
+        self._asker, self._endings = asker, endings
         # the name of a socket must be short: it lies in the run's folder, whatever the client's is
         path = tempfile.mktemp(prefix="c", dir=asker.folder)
         self._listener = Listener(path, family="AF_UNIX")
@@ -95,18 +110,20 @@ class ClientProcess:
         self._listener.close()  # one client only
         return True
 
-    def run(self, request: Message) -> Iterator[Message]:
+    def run(self, request: Message, needs: Collection[str]) -> Iterator[Message]:
         """Feed a batch and yield the client's answers up to the last one.
 
+        :param needs: services without which it makes no sense to go on.
         :raises ClientHung: it does not come back from what it announced.
         :raises ClientDied: it is gone.
+        :raises ServiceEnded: a needed service has ended.
         """
         cell, phase, limit = "", "start", CLIENT_STARTS_WITHIN
         try:
             connection = self._connected()
             connection.send_bytes(json.dumps(request).encode("ascii"))
             while True:
-                if not connection.poll(limit):
+                if not self._answers(connection, limit, needs):
                     raise ClientHung(cell, phase, limit)
                 answer: Message = json.loads(connection.recv_bytes())
                 if answer["type"] == "busy":
@@ -118,6 +135,18 @@ class ClientProcess:
                     return
         except (EOFError, OSError) as error:
             raise ClientDied(f"the client process ended: {self.log_tail()}") from error
+
+    def _answers(self, connection: Connection, limit: float, needs: Collection[str]) -> bool:
+        """Wait for an answer, or for a needed service to end."""
+        end = time.monotonic() + limit
+        while True:
+            there = wait([connection, self._endings.connection], max(0.0, end - time.monotonic()))
+            if self._endings.connection in there and (ending := self._endings.of(needs)):
+                raise ServiceEnded(ending)
+            if connection in there:
+                return True
+            if time.monotonic() >= end:
+                return False
 
     def stop(self, stacks: bool = False) -> str:
         """End the process; with `stacks`, return where it was."""
@@ -136,9 +165,9 @@ class ClientProcess:
 
 
 class InlineClient:
-    """Runs bodies inside pytest, for a debugger. Nothing can end a body that hangs."""
+    """Runs bodies inside pytest, for a debugger. Nothing can end a body that hangs, or lacks its service."""
 
-    def run(self, request: Message) -> Iterator[Message]:
+    def run(self, request: Message, needs: Collection[str]) -> Iterator[Message]:  # noqa: ARG002
         from harness.client import Runner
 
         answers: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -159,14 +188,31 @@ class InlineClient:
 Client = ClientProcess | InlineClient
 
 
+@dataclass(frozen=True)
+class Held:
+    """What was seen of a cell that is still waiting.
+
+    :param at: when, on the monotonic clock.
+    :param provisional: whether the client will look again.
+    """
+
+    seen: Observation
+    at: float
+    provisional: bool
+
+
 @dataclass
 class Progress:
     """Where the observation of one configuration stands."""
 
     waiting: dict[str, Asked]
     batches: list[list[str]]
+    worker: Message
+    began: float
     troubles: int = 0
-    provisional: dict[str, Observation] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+    looked_at: float = 0.0
+    """When the services were last looked at (monotonic clock)."""
 
 
 class Conductor:
@@ -174,6 +220,7 @@ class Conductor:
 
     def __init__(self, asker: Asker, inline: bool, deadline: float, seed: int) -> None:
         self._asker, self._inline, self._deadline, self._seed = asker, inline, deadline, seed
+        self._endings = Endings(asker.folder)
         self._clients: dict[str, Client] = {}
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
@@ -185,10 +232,13 @@ class Conductor:
     def observe(self, setup: Setup, asked: Sequence[Asked]) -> Iterator[tuple[str, Observation]]:
         """Observe all cells of a configuration: (cell id, observation), each cell once."""
         key = setup.configuration.key
+        if ending := self._endings.of(setup.servers):
+            yield from ((item.cell.cell_id, _not_run(ending)) for item in asked)
+            return
         began = time.monotonic()
         worker = self._asker.ask("worker", key=key)
         ids = [item.cell.cell_id for item in asked]
-        progress = Progress({item.cell.cell_id: item for item in asked}, [ids])
+        progress = Progress({item.cell.cell_id: item for item in asked}, [ids], worker, began)
         while progress.batches:
             ids = [name for name in progress.batches.pop(0) if name in progress.waiting]
             if not ids:
@@ -196,29 +246,48 @@ class Conductor:
             if progress.troubles >= TROUBLES_AT_MOST:
                 yield from self._give_up(progress)
                 break
-            request = {
-                "worker": worker,
-                "deadline": self._deadline,
-                "seed": self._seed,
-                "cells": [progress.waiting[name].request() for name in ids],
-            }
-            client = self._client(setup.configuration.backend, dict(setup.environment))
             try:
-                for answer in client.run(request):
-                    if answer["type"] == "observation":
-                        yield from self._observation(progress, answer)
-                    elif answer["type"] == "done":
-                        self._note(answer["configuration"], worker, len(asked), began)
-                    else:
-                        yield from self._worker_trouble(progress, ids, answer)
-                        worker = self._asker.ask("renew", key=key)
-            except ClientHung as hung:
-                yield from self._client_hung(progress, setup, client, hung)
-            except ClientDied as died:
-                yield from self._client_died(progress, setup, ids, died)
+                yield from self._batch(progress, setup, ids, len(asked))
+            except ServiceEnded as ended:
+                yield from self._service_ended(progress, setup, ended.ending)
         self._asker.ask("release", key=key)
 
+    def _batch(
+        self, progress: Progress, setup: Setup, ids: list[str], cells: int
+    ) -> Iterator[tuple[str, Observation]]:
+        """Observe some cells of a configuration.
+
+        :raises ServiceEnded: a service that it needs has ended.
+        """
+        request = {
+            "worker": progress.worker,
+            "deadline": self._deadline,
+            "seed": self._seed,
+            "cells": [progress.waiting[name].request() for name in ids],
+        }
+        client = self._client(setup.configuration.backend, dict(setup.environment))
+        try:
+            for answer in client.run(request, setup.servers):
+                if answer["type"] == "observation":
+                    yield from self._observation(progress, answer)
+                    if progress.held and time.monotonic() - progress.looked_at > LOOK_EVERY:
+                        yield from self._flush(progress, setup, provisional=False)
+                elif answer["type"] == "done":
+                    yield from self._flush(progress, setup)
+                    self._note(answer["configuration"], progress.worker, cells, progress.began)
+                else:
+                    yield from self._flush(progress, setup)
+                    yield from self._worker_trouble(progress, ids, answer)
+                    progress.worker = self._asker.ask("renew", key=setup.configuration.key)
+        except ClientHung as hung:
+            yield from self._flush(progress, setup)
+            yield from self._client_hung(progress, setup, client, hung)
+        except ClientDied as died:
+            yield from self._flush(progress, setup)
+            yield from self._client_died(progress, setup, ids, died)
+
     def close(self) -> None:
+        self._endings.close()
         for client in self._clients.values():
             client.stop()
         self._clients.clear()
@@ -226,7 +295,9 @@ class Conductor:
     def _client(self, backend: str, environment: dict[str, str]) -> Client:
         if backend not in self._clients:
             self._clients[backend] = (
-                InlineClient() if self._inline else ClientProcess(self._asker, backend, environment)
+                InlineClient()
+                if self._inline
+                else ClientProcess(self._asker, self._endings, backend, environment)
             )
         return self._clients[backend]
 
@@ -241,12 +312,14 @@ class Conductor:
             answer["seconds"],
         )
         name = answer["cell"]
-        if answer["provisional"]:
-            progress.provisional[name] = seen
-        elif name in progress.waiting:
+        if name not in progress.waiting:
+            return
+        if not answer["provisional"] and (seen.holds or seen.verdict is Verdict.NOT_RUN):
             del progress.waiting[name]
-            progress.provisional.pop(name, None)
+            progress.held.pop(name, None)
             yield name, seen
+        else:
+            progress.held[name] = Held(seen, time.monotonic(), answer["provisional"])
 
     def _note(self, configuration: Message, worker: Message, cells: int, began: float) -> None:
         ready = configuration["worker_ready_seconds"]
@@ -254,16 +327,41 @@ class Conductor:
         configuration["seconds"] = round(time.monotonic() - began, 3)
         self.configurations.append({"kind": "configuration", **configuration, "cells": cells})
 
-    def _flush(self, progress: Progress) -> Iterator[tuple[str, Observation]]:
-        """What was seen, but could not be looked at again."""
-        for name, seen in list(progress.provisional.items()):
-            del progress.provisional[name], progress.waiting[name]
-            yield name, seen
+    def _flush(
+        self, progress: Progress, setup: Setup, provisional: bool = True
+    ) -> Iterator[tuple[str, Observation]]:
+        """What was held back, if all services that the configuration needs still answer.
+
+        :param provisional: also what the client will not come to look at again.
+        :raises ServiceEnded: one does not.
+        """
+        if not progress.waiting:
+            return
+        told = self._asker.ask("look", services=sorted(setup.servers))["endings"]
+        if told:
+            raise ServiceEnded(Ending(**told[0]))
+        progress.looked_at = time.monotonic()
+        for name, held in list(progress.held.items()):
+            if provisional or not held.provisional:
+                del progress.waiting[name], progress.held[name]
+                yield name, held.seen
+
+    def _service_ended(
+        self, progress: Progress, setup: Setup, ending: Ending
+    ) -> Iterator[tuple[str, Observation]]:
+        """End the batch; what was seen while the service certainly lived counts."""
+        client = self._clients.pop(setup.configuration.backend, None)
+        if client is not None:
+            client.stop()
+        for name in progress.waiting:
+            held = progress.held.get(name)
+            counts = held is not None and held.at < ending.alive_at
+            yield name, held.seen if held and counts else _cut_off(ending, held)
+        progress.waiting.clear()
 
     def _worker_trouble(
         self, progress: Progress, ids: list[str], answer: Message
     ) -> Iterator[tuple[str, Observation]]:
-        yield from self._flush(progress)
         suspects = [name for name in answer["suspects"] if name in progress.waiting]
         if answer["kind"] == "died" and len(suspects) == 1:
             name = suspects[0]
@@ -290,7 +388,6 @@ class Conductor:
         stack = client.stop(stacks=True)
         del self._clients[setup.configuration.backend]
         progress.troubles += 1
-        yield from self._flush(progress)
         if hung.cell in progress.waiting:
             del progress.waiting[hung.cell]
             detail = f"the {hung.phase} gave no answer within {hung.limit:g} s; its client was ended"
@@ -304,7 +401,6 @@ class Conductor:
     ) -> Iterator[tuple[str, Observation]]:
         self._clients.pop(setup.configuration.backend).stop()
         progress.troubles += 1
-        yield from self._flush(progress)
         if progress.troubles >= TROUBLES_AT_MOST or len(ids) == 1:
             for name in ids:
                 if name in progress.waiting:
@@ -313,13 +409,24 @@ class Conductor:
         progress.batches.append(list(progress.waiting))
 
     def _give_up(self, progress: Progress) -> Iterator[tuple[str, Observation]]:
-        yield from self._flush(progress)
         for name in list(progress.waiting):
             del progress.waiting[name]
             detail = (
                 f"not asked to its end: worker or client had to be replaced {progress.troubles} times before"
             )
             yield name, _indeterminate(detail, Blame.HARNESS, {})
+
+
+def _not_run(ending: Ending) -> Observation:
+    facts = {"service_ended": ending.name}
+    return Observation(Verdict.NOT_RUN, None, False, str(ending), None, {"facts": facts})
+
+
+def _cut_off(ending: Ending, held: Held | None) -> Observation:
+    notes = [f"seen when it was ending or gone: {held.seen.verdict}: {held.seen.detail}"] if held else []
+    return Observation(
+        Verdict.INDETERMINATE, Blame.HARNESS, False, str(ending), None, {"notes": notes} if notes else {}
+    )
 
 
 def _indeterminate(detail: str, blame: Blame, answer: Message) -> Observation:

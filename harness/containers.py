@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import processes
+from harness import poll, processes
 from harness.errors import RoundtripError, ServiceUnavailable
 from harness.services import Service
 
 RUN_LABEL = "io.github.celery-roundtrip.run"
 STANDIN_LABEL = "io.github.celery-roundtrip.standin"
+NO_ANSWER = "Docker does not answer any more"
 PYTHON_PACKAGES = "pip install 'celery-roundtrip[docker]'"
 
 
@@ -38,6 +39,7 @@ class Running:
 
     :param url: where its service is published, on loopback.
     :param ended: tells why it ended, or None while it runs.
+    :param wait: blocks until it has ended and tells how; None if Docker does not tell any more.
     :param end: removes it; does not raise.
     """
 
@@ -46,6 +48,7 @@ class Running:
     digest: str | None
     standin: bool
     ended: Callable[[], str | None]
+    wait: Callable[[], str | None]
     end: Callable[[], None]
 
 
@@ -102,7 +105,8 @@ def start(service: Service, image: str, folder: Path, run_folder: Path) -> Runni
         container.start()
     wrapped = container.get_wrapped_container()
     log = folder / "service.log"
-    threading.Thread(target=_follow, args=(wrapped, log), daemon=True).start()
+    following = threading.Thread(target=_follow, args=(wrapped, log), daemon=True)
+    following.start()
 
     def ended() -> str | None:
         try:
@@ -110,8 +114,13 @@ def start(service: Service, image: str, folder: Path, run_folder: Path) -> Runni
         except docker.errors.NotFound:
             return _last_words(log, image)
         except (docker.errors.DockerException, requests.RequestException) as error:
-            return f"Docker does not answer any more: {_short(error)}"
+            return f"{NO_ANSWER}: {_short(error)}"
         return None if wrapped.status in ("created", "running") else _last_words(log, image)
+
+    def wait() -> str | None:
+        following.join()  # its log ends with it, or with Docker's API
+        how = poll.until(ended, 5.0, longest=0.1)
+        return None if how is None or how.startswith(NO_ANSWER) else how
 
     def end() -> None:
         with contextlib.suppress(docker.errors.DockerException, requests.RequestException):
@@ -125,15 +134,32 @@ def start(service: Service, image: str, folder: Path, run_folder: Path) -> Runni
     if not published:
         end()
         raise ServiceUnavailable(f"{image} publishes no port {spec.port}: is it an image of {service.name}?")
-    digests = found.attrs.get("RepoDigests") or [found.id]
     return Running(
         service.container_url(int(published[0]["HostPort"])),
         image,
-        digests[0],
+        _digest(found),
         found.labels.get(STANDIN_LABEL) == "true",
         ended,
+        wait,
         end,
     )
+
+
+def digest(image: str) -> str | None:
+    """The digest of an image on this machine; None if Docker cannot tell."""
+    try:
+        import docker
+        import requests
+    except ImportError:
+        return None
+    try:
+        return _digest(docker.from_env(timeout=5).images.get(image))
+    except (docker.errors.DockerException, requests.RequestException):
+        return None
+
+
+def _digest(image: Any) -> str:
+    return str((image.attrs.get("RepoDigests") or [image.id])[0])
 
 
 def remove_all(run: str) -> None:
@@ -188,7 +214,8 @@ def _follow(container: Any, log: Path) -> None:
 
 def _last_words(log: Path, image: str) -> str:
     lines = log.read_text(errors="backslashreplace").strip().splitlines() if log.exists() else []
-    return f"its container ended: {lines[-1] if lines else f'no output; try: docker run --rm {image}'}"
+    words = f"its last words: {lines[-1]}" if lines else f"no output; try: docker run --rm {image}"
+    return f"its container ended; {words}"
 
 
 def _short(error: object) -> str:

@@ -76,7 +76,8 @@ class State:
         if self.controller is None:
             command = ["pytest", *(str(word) for word in self.config.invocation_params.args)]
             selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
-            self.controller = Controller(self.options, command, selection, self.config.rootpath, has_cells)
+            root, say = self.config.rootpath, self.progress.say
+            self.controller = Controller(self.options, command, selection, root, has_cells, say)
         return self.controller
 
     def run_folder(self) -> Path:
@@ -109,6 +110,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME=URL",
         help="use a server that runs already, e.g. redis=redis://user:password@host:6379/0; the run "
         "touches nothing but its own namespace there. May be given several times",
+    )
+    add(
+        "--fresh-services",
+        action="store_true",
+        help="start every service anew, also where 'roundtrip services up' keeps one that would do",
     )
     add(
         "--require",
@@ -367,6 +373,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     counts = controller.counts
     if exitstatus == 0 and counts and sum(counts.values()) == counts[Outcome.SKIPPED]:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # all skipped is no green run
+    elif exitstatus == 0 and controller.left_by_services:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # nor is what a dead server has left
     cut = None if exitstatus in (0, 1, 5) else f"pytest ended with exit code {int(exitstatus)}"
     if session.shouldstop or session.shouldfail:
         cut = str(session.shouldstop or session.shouldfail)
@@ -454,6 +462,7 @@ def _options(config: pytest.Config) -> Options:
         backend_files=tuple(str(base / file) for file in option.backend),
         images={**_public_images(option.image_prefix), **own_images},
         own_images=own_images,
+        fresh=option.fresh_services,
     )
     if options.deadline <= 0:
         raise RoundtripError(f"--deadline {options.deadline}: give a number of seconds above 0")

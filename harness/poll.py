@@ -12,15 +12,21 @@ FIRST_PAUSE = 0.0005
 LONGEST_PAUSE = 0.02
 
 
-def until(condition: Callable[[], T | None], timeout: float, longest: float = LONGEST_PAUSE) -> T | None:
+def until(
+    condition: Callable[[], T | None],
+    timeout: float,
+    longest: float = LONGEST_PAUSE,
+    first: float = FIRST_PAUSE,
+) -> T | None:
     """Return the first answer of `condition` that is neither None nor False.
 
     :param timeout: seconds; the condition is asked at least once, and once more at the end.
     :param longest: seconds between two questions at most.
+    :param first: seconds between the first two questions.
     :returns: the answer, or None when the time ran out.
     """
     end = time.monotonic() + timeout
-    pause = FIRST_PAUSE
+    pause = first
     while True:
         answer = condition()
         if answer is not None and answer is not False:

@@ -12,10 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -110,6 +112,20 @@ def members(run_folder: Path) -> list[psutil.Process]:
     return [process for process in found.values() if _lives(process)]
 
 
+def lives(pid: int, created: float) -> bool:
+    """Whether the process runs that had this pid since that time."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - created) < 0.01 and _lives(process)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def recorded(run_folder: Path, kind: str) -> list[int]:
+    """Pids of the recorded processes whose kind begins so, in the order of their start."""
+    return [int(str(line["pid"])) for line in _records(run_folder) if str(line["kind"]).startswith(kind)]
+
+
 def _lives(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
@@ -164,9 +180,36 @@ def sweep(run_folder: Path, keep: bool = False) -> int:
 def new_run_folder() -> Path:
     """A private folder for one run, below the system's temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)).resolve()
-    own = psutil.Process()
-    (folder / "owner.json").write_text(json.dumps({"pid": own.pid, "created": own.create_time()}))
+    own(folder)
     return folder
+
+
+def own(folder: Path) -> None:
+    """Write down that this process owns a run's folder: when it is gone, so is the run."""
+    process = psutil.Process()
+    (folder / "owner.json").write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
+
+
+def supervise(folder: Path, root: Path, output: int | IO[str]) -> subprocess.Popen[bytes]:
+    """Start the supervisor of a run. It ends with the pipe that is its standard input.
+
+    :param root: where this project's packages lie.
+    :param output: where the facts go that it learns.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.supervisor", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=(folder / "supervisor.log").open("w"),
+        start_new_session=True,
+        env={
+            **os.environ,
+            RUN_VARIABLE: str(folder),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))),
+        },
+    )
+    record(folder, "supervisor", process.pid)
+    return process
 
 
 def orphaned_runs() -> list[Path]:

@@ -59,6 +59,12 @@ class Progress:
             start = f"worker {ready:.1f} s, " if ready is not None else ""
             self._line(f"{name:<32} {told}  ({start}cells {record['seconds']:.1f} s)")
 
+    def say(self, text: str) -> None:
+        """Show what the run waits for, however quiet it is."""
+        if self._terminal is not None:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(text)
+
     def summary(self, terminal: Any, controller: Controller, slow_left_out: bool) -> None:
         """The grid, at the end of pytest's own summary."""
         from harness.report.text import summary_grid
@@ -82,7 +88,7 @@ class Progress:
         self._finished = True
         red = controller.counts[Outcome.FAILED] > 0
         kept = controller.close(cut_short, options.keep and red)
-        self._closing += controller.warnings
+        self._closing += [*controller.endings, *controller.warnings]
         if kept:
             self._closing.append(f"kept stores and logs: {kept}")
         if controller.has_log:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +87,8 @@ class Options:
     images: Mapping[str, str]
     own_images: Mapping[str, str]
     """Those that are not the pinned public ones."""
+    fresh: bool
+    """Whether services are started anew even where ``roundtrip services up`` keeps some."""
 
 
 def wanted_services(options: Options, names: Iterable[str]) -> Record:
@@ -96,6 +98,7 @@ def wanted_services(options: Options, names: Iterable[str]) -> Record:
             "url": options.urls.get(name),
             "runtime": options.runtime,
             "image": options.images.get(name, ""),
+            "fresh": options.fresh,
         }
         for name in sorted(names)
     }
@@ -105,18 +108,29 @@ class Controller:
     """Owns the supervisor and the run log of one run.
 
     :param has_cells: whether there is something to log; the xdist controller learns that later.
+    :param say: shows a line of what is being waited for; called from another thread.
     :raises RunLogError: the log cannot be written.
     """
 
     def __init__(
-        self, options: Options, command: Sequence[str], selection: str, root: Path, has_cells: bool
+        self,
+        options: Options,
+        command: Sequence[str],
+        selection: str,
+        root: Path,
+        has_cells: bool,
+        say: Callable[[str], None],
     ) -> None:
-        self.options = options
+        self.options, self._say = options, say
         self.counts: Counter[str] = Counter()
         self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
         self.warnings: list[str] = []
         """What went wrong without touching a verdict."""
+        self.endings: list[str] = []
+        """Services that ended in the middle of the run, and how."""
+        self.left_by_services = 0
+        """Cells that were not asked because a service had ended."""
         self.others: Counter[str] = Counter()
         """Outcomes of the questions that do not vary all three axes of the grid."""
         check_writable(options.report)
@@ -129,19 +143,7 @@ class Controller:
             self.open_log()  # before anything is started: whatever is killed then, the log is there
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._closing = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.supervisor", str(self.folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "supervisor.log").open("w"),
-            start_new_session=True,
-            env={
-                **os.environ,
-                processes.RUN_VARIABLE: str(self.folder),
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))),
-            },
-        )
-        processes.record(self.folder, "supervisor", self._process.pid)
+        self._process = processes.supervise(self.folder, root, subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def open_log(self) -> RunLogWriter:
@@ -183,7 +185,11 @@ class Controller:
         """Take in the supervisor's facts; if it dies under the run, end what it had started."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._facts.put(json.loads(line))
+            fact = json.loads(line)
+            if fact["kind"] == "notice":
+                self._say(escape(redact(fact["text"]), 400))  # now: somebody waits and wonders
+            else:
+                self._facts.put(fact)
         if not self._closing:
             processes.sweep(self.folder, keep=True)
 
@@ -193,6 +199,8 @@ class Controller:
             fact = self._facts.get()
             if fact["kind"] == "service":
                 self.open_log().write(fact)
+                if fact["ended"]:
+                    self.endings.append(f"{fact['name']} ended in the middle of the run: {fact['ended']}")
             elif fact["kind"] == "warning":
                 self.warnings.append(escape(redact(fact["text"]), 400))
 
@@ -202,6 +210,7 @@ class Controller:
         self.open_log().write(record)
         if record["kind"] == "observation":
             self.counts[record["outcome"]] += 1
+            self.left_by_services += "service_ended" in record["evidence"].get("facts", ())
             if set(MATRIX_AXES) <= set(record["declared_axes"]):
                 shown = {axis: record["cell"][axis] for axis in MATRIX_AXES}
                 self.pairs.append((_shared(shown), Outcome(record["outcome"])))

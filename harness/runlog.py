@@ -179,7 +179,7 @@ class Header(Record):
 
 
 class Service(Record):
-    """A service answered its probe, or could not be had (`problem`, `remedy`)."""
+    """A service answered its probe, could not be had (`problem`, `remedy`), or ended in the run (`ended`)."""
 
     kind: Literal["service"] = "service"
     name: str
@@ -191,10 +191,14 @@ class Service(Record):
     image: str | None = None
     digest: str | None = None
     standin: bool = False
+    kept: bool = False
+    """Whether ``roundtrip services up`` had started it before the run."""
     ready_seconds: float | None = None
     problem: str | None = None
     remedy: str | None = None
     """A command that would make the service available."""
+    ended: str | None = None
+    """How it ended in the middle of the run; a second record of that service."""
 
 
 class Configuration(Record):

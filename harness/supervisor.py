@@ -19,19 +19,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from harness import containers, poll, services
+from harness import containers, kept, poll, services
 from harness.ascii import redact
 from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.processes import Child, free_port, sweep
+from harness.processes import Child, free_port, own, sweep
 from harness.services import Server, Service
+from harness.watching import Ending, Wait, Watcher, how_it_ended
 from harness.worker import SETUP_VARIABLE, Setup, argv, run_namespace
 
 SOCKET = "supervisor.sock"
@@ -55,6 +56,8 @@ class Wanted:
     url: str | None
     runtime: str
     image: str
+    fresh: bool = False
+    """Whether one that is kept between runs will not do."""
 
 
 class Services:
@@ -63,6 +66,7 @@ class Services:
     def __init__(self, folder: Path, supervisor: Supervisor) -> None:
         self.folder, self._supervisor = folder, supervisor
         self.running: dict[str, Server] = {}
+        self.watcher = Watcher(self._ended)
         self._failed: dict[str, ServiceUnavailable] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -79,20 +83,27 @@ class Services:
                 raise self._failed[name]
             if name not in self.running:
                 try:
-                    self.running[name] = self._start(services.service(name), wanted)
+                    self.running[name], wait = self._start(services.service(name), wanted)
                 except ServiceUnavailable as error:
                     self._failed[name] = error
                     self._tell(name, None, error)
                     raise
-                self._tell(name, self.running[name], None)
+                self._tell(name, self.running[name])
+                self.watcher.watch(self.running[name], wait)
             return self.running[name]
 
-    def _start(self, service: Service, wanted: Wanted) -> Server:
+    def _start(self, service: Service, wanted: Wanted) -> tuple[Server, Wait | None]:
         began = time.monotonic()
         if wanted.url is not None:
             product, version = ready(service, wanted.url, lambda: None, EXTERNAL_ANSWERS_WITHIN)
             seconds = time.monotonic() - began
-            return Server(service.name, "external", wanted.url, product, version, False, seconds)
+            return Server(service.name, "external", wanted.url, product, version, False, seconds), None
+        if not wanted.fresh:
+            server, notice = kept.find(service, wanted.runtime, wanted.image)
+            if notice:
+                self._supervisor.tell({"kind": "notice", "text": notice})
+            if server is not None:
+                return replace(server, ready_seconds=time.monotonic() - began), None
         folder = self.folder / "services" / service.name
         folder.mkdir(parents=True)
         if wanted.runtime == "docker":
@@ -104,16 +115,19 @@ class Services:
                 pass  # what auto means: then as a local process
         return self._start_process(service, folder, began)
 
-    def _start_container(self, service: Service, image: str, folder: Path, began: float) -> Server:
+    def _start_container(
+        self, service: Service, image: str, folder: Path, began: float
+    ) -> tuple[Server, Wait]:
         running = containers.start(service, image, folder, self.folder)
         self._supervisor.at_end(running.end)
         product, version = ready(service, running.url, running.ended, service.ready_within)
-        return Server(
+        server = Server(
             *(service.name, "docker", running.url, product, version, True, time.monotonic() - began),
             *(running.image, running.digest, running.standin),
         )
+        return server, running.wait
 
-    def _start_process(self, service: Service, folder: Path, began: float) -> Server:
+    def _start_process(self, service: Service, folder: Path, began: float) -> tuple[Server, Wait]:
         port = free_port()
         log = folder / "service.log"
         command = service.local_command(port, folder)
@@ -121,15 +135,27 @@ class Services:
         url = service.local_url(port)
 
         def ended() -> str | None:
-            if child.exit_code is None:
-                return None
-            tail = log.read_text(errors="backslashreplace").strip().splitlines()[-1:] or ["no output"]
-            return f"its process ended with exit code {child.exit_code}: {tail[0]}"
+            return None if child.exit_code is None else how_it_ended(child.exit_code, log)
+
+        def wait() -> str | None:
+            child.process.wait()
+            child.kill()  # what a wrapper script leaves behind
+            return ended()
 
         product, version = ready(service, url, ended, service.ready_within)
-        return Server(service.name, "local", url, product, version, True, time.monotonic() - began)
+        return Server(service.name, "local", url, product, version, True, time.monotonic() - began), wait
 
-    def _tell(self, name: str, server: Server | None, problem: ServiceUnavailable | None) -> None:
+    def _ended(self, ending: Ending) -> None:
+        self._tell(ending.name, self.running[ending.name], ending=ending)
+        self._supervisor.service_ended(ending)
+
+    def _tell(
+        self,
+        name: str,
+        server: Server | None,
+        problem: ServiceUnavailable | None = None,
+        ending: Ending | None = None,
+    ) -> None:
         self._supervisor.tell(
             {
                 "kind": "service",
@@ -141,9 +167,11 @@ class Services:
                 "image": server.image if server else None,
                 "digest": server.digest if server else None,
                 "standin": server.standin if server else False,
+                "kept": server.kept if server else False,
                 "ready_seconds": server.ready_seconds if server else None,
                 "problem": problem.problem if problem else None,
                 "remedy": (problem.remedy or None) if problem else None,
+                "ended": ending.how if ending else None,
             }
         )
 
@@ -224,6 +252,17 @@ class Workers:
             self._taken.discard(key)
             self._spawn_ahead()
 
+    def drop(self, service: str) -> None:
+        """Start no more workers that need a service, and end those that nobody has asked for yet."""
+        with self._lock:
+            for key, setup in self._plan.items():
+                if service in setup.servers:
+                    if key in self._waiting:
+                        self._waiting.remove(key)
+                    if key not in self._taken:
+                        self._end(key)
+            self._spawn_ahead()
+
     def planned(self) -> list[Setup]:
         return list(self._plan.values())
 
@@ -265,10 +304,15 @@ class Supervisor:
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
         self.keep = False
+        self._outlives = False
         self._at_end: list[Callable[[], None]] = []
         self._client_numbers = itertools.count(1)
         self._spawning = threading.Lock()
+        self._telling = threading.Lock()
         self._ended = False
+        self._listeners: list[Connection] = []
+        """Lines on which pytest processes hear of endings."""
+        self._listening = threading.Lock()
 
     def spawn(
         self, kind: str, command: tuple[str, ...] | list[str], log: Path, env: Mapping[str, str]
@@ -286,7 +330,7 @@ class Supervisor:
 
     def tell(self, fact: Message) -> None:
         """Send a fact to the pytest process that writes the run log, if it still listens."""
-        with contextlib.suppress(BrokenPipeError):
+        with self._telling, contextlib.suppress(BrokenPipeError):
             sys.stdout.write(json.dumps(fact) + "\n")
             sys.stdout.flush()
 
@@ -312,8 +356,15 @@ class Supervisor:
                     return self._client(request)
                 case "kill":
                     return self._kill(request)
+                case "look":
+                    endings = self.services.watcher.look(request["services"])
+                    return {"endings": [asdict(ending) for ending in endings]}
                 case "exit-code":
                     return {"code": self.children[request["pid"]].exit_code}
+                case "outlive":
+                    own(self.folder)
+                    self._outlives = True
+                    return {}
                 case "keep":
                     self.keep = True
                     return {"folder": str(self.folder)}
@@ -364,7 +415,7 @@ class Supervisor:
         return {}
 
     def serve(self) -> None:
-        """Answer until standard input ends, then end everything."""
+        """Answer until standard input ends, then end everything; or, if told to outlive it, until SIGTERM."""
         listener = Listener(str(self.folder / SOCKET), family="AF_UNIX")
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         self.tell({"kind": "ready", "pid": os.getpid()})
@@ -372,6 +423,8 @@ class Supervisor:
             # the raw file: at interpreter exit a buffered reader that another thread holds would abort
             while os.read(0, 1024):
                 pass
+            if self._outlives:
+                signal.pause()
         finally:
             self.end()
 
@@ -387,11 +440,29 @@ class Supervisor:
                     request = json.loads(connection.recv_bytes())
                 except EOFError:
                     return
+                if request["ask"] == "endings":
+                    self._listen(connection)
+                    continue
                 reply = self.answer(request)
                 try:
                     connection.send_bytes(json.dumps(reply).encode())
                 except (BrokenPipeError, ConnectionResetError):
                     return
+
+    def _listen(self, connection: Connection) -> None:
+        """Tell a pytest process of every ending: of those that were, now, of others as they come."""
+        with self._listening:
+            self._listeners.append(connection)
+            for ending in self.services.watcher.endings.values():
+                _send(connection, ending)
+
+    def service_ended(self, ending: Ending) -> None:
+        """Tell every pytest process, and spare the workers that would need it."""
+        with self._listening:
+            for listener in self._listeners:
+                _send(listener, ending)
+        self.tell({"kind": "notice", "text": str(ending)})
+        self.workers.drop(ending.name)
 
     def end(self) -> None:
         """End every child, workers and clients first, wipe foreign servers, remove the folder."""
@@ -399,6 +470,7 @@ class Supervisor:
             if self._ended:
                 return
             self._ended = True
+        self.services.watcher.close()
         for child in self.children.values():
             if not child.kind.startswith("service"):
                 child.kill()
@@ -420,7 +492,7 @@ class Supervisor:
 
     def _preserve(self) -> None:
         for server in self.services.running.values():
-            if server.owned:
+            if server.owned and server.name not in self.services.watcher.endings:
                 services.service(server.name).preserve(server.url)
 
     def _wipe(self) -> None:
@@ -457,6 +529,11 @@ class Supervisor:
             self.tell({"kind": "warning", "text": text})
 
 
+def _send(listener: Connection, ending: Ending) -> None:
+    with contextlib.suppress(OSError):  # that process has gone
+        listener.send_bytes(json.dumps(asdict(ending)).encode())
+
+
 class Asker:
     """A pytest process's line to the supervisor.
 
@@ -466,11 +543,7 @@ class Asker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        path = str(folder / SOCKET)
-        connected = poll.until(lambda: _connect(path), 10.0)
-        if connected is None:
-            raise SupervisorGone(f"no supervisor answers at {path}: run pytest again")
-        self._connection = connected
+        self._connection = _connected(folder)
 
     def ask(self, ask: str, **request: Any) -> Message:
         """Send a request and wait for its answer.
@@ -486,6 +559,40 @@ class Asker:
         if "error" in answer:
             raise ServiceUnavailable(answer["error"], answer.get("remedy", ""))
         return answer
+
+
+class Endings:
+    """A pytest process's second line to the supervisor: on it, it hears of services that have ended.
+
+    :raises SupervisorGone: whenever the supervisor does not answer any more.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.connection = _connected(folder)
+        """Readable when there is something to hear."""
+        self.connection.send_bytes(json.dumps({"ask": "endings"}).encode())
+        self._known: dict[str, Ending] = {}
+
+    def of(self, names: Iterable[str]) -> Ending | None:
+        """How one of the named services ended, as far as it was told until now."""
+        try:
+            while self.connection.poll(0):
+                told = Ending(**json.loads(self.connection.recv_bytes()))
+                self._known[told.name] = told
+        except (EOFError, OSError) as error:
+            raise SupervisorGone("the supervisor process ended in the middle of the run") from error
+        return next((self._known[name] for name in names if name in self._known), None)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _connected(folder: Path) -> Connection:
+    path = str(folder / SOCKET)
+    connected = poll.until(lambda: _connect(path), 10.0)
+    if connected is None:
+        raise SupervisorGone(f"no supervisor answers at {path}: run pytest again")
+    return connected
 
 
 def _connect(path: str) -> Connection | None:

@@ -12,6 +12,14 @@ import pytest
 from harness import processes
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_state_folder(tmp_path_factory):
+    """A state folder of one's own: what the user keeps between runs is not for tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def temporary(monkeypatch):
     """A temporary folder of one's own, so that runs beside this test do not count."""

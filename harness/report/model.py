@@ -247,7 +247,8 @@ def build(log: RunLog) -> Report:
         outcome=worst(counts),
         banners=_banners(log),
         log=log,
-        services=log.services,
+        # of two records of one service the later holds all of the earlier
+        services=list({service.name: service for service in log.services}.values()),
         problems=[service for service in log.services if service.problem],
         codecs=codecs,
         backends=backends,
@@ -279,7 +280,13 @@ def _banners(log: RunLog) -> list[str]:
                 "The log contradicts itself: its footer counts "
                 f"{_counted(told)}, and its observations are {_counted(found)}."
             )
-    if standins := sorted(service.name for service in log.services if service.standin):
+    banners += [
+        f"{service.name} ended in the middle of the run: {service.ended}. Cells that needed it and had no "
+        "answer yet are indeterminate, or were not run."
+        for service in log.services
+        if service.ended
+    ]
+    if standins := sorted({service.name for service in log.services if service.standin}):
         banners.append(
             f"Stand-in images served {', '.join(standins)}: "
             "not the images that upstream publishes. What is said about them holds for the stand-ins."

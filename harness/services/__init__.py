@@ -40,6 +40,8 @@ class Server:
     digest: str | None = None
     standin: bool = False
     """Whether the image says of itself that it stands in for a public one."""
+    kept: bool = False
+    """Whether ``roundtrip services up`` had started it; its runtime says how."""
 
 
 @dataclass(frozen=True)
