@@ -23,6 +23,7 @@ from typing import Any
 
 from harness import poll
 from harness.matrix import Cell
+from harness.registry import load
 from harness.supervisor import Asker
 from harness.verdict import Blame, Observation, Verdict
 from harness.worker import Setup, runs
@@ -66,7 +67,7 @@ class ClientDied(Exception):
 
 
 class ClientProcess:
-    """A client in a process of its own. One per backend and pytest process."""
+    """A client in a process of its own. One per backend and pytest process, or per configuration."""
 
     def __init__(self, asker: Asker, name: str, environment: dict[str, str]) -> None:
         self._asker = asker
@@ -178,9 +179,9 @@ class Conductor:
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
 
-    def warm_up(self, backend: str, environment: dict[str, str]) -> None:
-        """Start the client of a backend before it is needed."""
-        self._client(backend, environment)
+    def warm_up(self, setup: Setup) -> None:
+        """Start the client of a configuration before it is needed."""
+        self._client(setup)
 
     def observe(self, setup: Setup, asked: Sequence[Asked]) -> Iterator[tuple[str, Observation]]:
         """Observe all cells of a configuration: (cell id, observation), each cell once."""
@@ -202,7 +203,7 @@ class Conductor:
                 "seed": self._seed,
                 "cells": [progress.waiting[name].request() for name in ids],
             }
-            client = self._client(setup.configuration.backend, dict(setup.environment))
+            client = self._client(setup)
             try:
                 for answer in client.run(request):
                     if answer["type"] == "observation":
@@ -217,18 +218,22 @@ class Conductor:
             except ClientDied as died:
                 yield from self._client_died(progress, setup, ids, died)
         self._asker.ask("release", key=key)
+        if load(setup.source).own_client and (done := self._clients.pop(_client_name(setup), None)):
+            done.stop()
 
     def close(self) -> None:
         for client in self._clients.values():
             client.stop()
         self._clients.clear()
 
-    def _client(self, backend: str, environment: dict[str, str]) -> Client:
-        if backend not in self._clients:
-            self._clients[backend] = (
-                InlineClient() if self._inline else ClientProcess(self._asker, backend, environment)
+    def _client(self, setup: Setup) -> Client:
+        name = _client_name(setup)
+        if name not in self._clients:
+            environment = dict(setup.environment)
+            self._clients[name] = (
+                InlineClient() if self._inline else ClientProcess(self._asker, name, environment)
             )
-        return self._clients[backend]
+        return self._clients[name]
 
     def _observation(self, progress: Progress, answer: Message) -> Iterator[tuple[str, Observation]]:
         seen = Observation(
@@ -288,7 +293,7 @@ class Conductor:
         self, progress: Progress, setup: Setup, client: Client, hung: ClientHung
     ) -> Iterator[tuple[str, Observation]]:
         stack = client.stop(stacks=True)
-        del self._clients[setup.configuration.backend]
+        del self._clients[_client_name(setup)]
         progress.troubles += 1
         yield from self._flush(progress)
         if hung.cell in progress.waiting:
@@ -302,7 +307,7 @@ class Conductor:
     def _client_died(
         self, progress: Progress, setup: Setup, ids: list[str], died: ClientDied
     ) -> Iterator[tuple[str, Observation]]:
-        self._clients.pop(setup.configuration.backend).stop()
+        self._clients.pop(_client_name(setup)).stop()
         progress.troubles += 1
         yield from self._flush(progress)
         if progress.troubles >= TROUBLES_AT_MOST or len(ids) == 1:
@@ -320,6 +325,12 @@ class Conductor:
                 f"not asked to its end: worker or client had to be replaced {progress.troubles} times before"
             )
             yield name, _indeterminate(detail, Blame.HARNESS, {})
+
+
+def _client_name(setup: Setup) -> str:
+    """Configurations that give the same name share a client process."""
+    configuration = setup.configuration
+    return configuration.key if load(setup.source).own_client else configuration.backend
 
 
 def _indeterminate(detail: str, blame: Blame, answer: Message) -> Observation:

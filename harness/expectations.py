@@ -2,7 +2,7 @@
 
 A file holds ``[[expectation]]`` tables: `id`, selectors (`scenario` and any axis: a name, a list of
 names, or ``*``; ``!name`` entries leave names out), `verdict`, `blame`, `reason`, `versions`, `link`
-(one that was seen, or ``none-found``), `workaround`.
+(one that was seen, or ``none-found``), `workaround`, and ``[[expectation.also]]`` tables of selectors.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ def _listed(given: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
-class Expectation(BaseModel):
-    """A deviation that is known: every cell that it selects must show exactly this verdict and blame."""
+class Selector(BaseModel):
+    """Names cells: by scenario, and by any axis."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     scenario: Names
     backend: Names = ("*",)
     serializer: Names = ("*",)
@@ -52,6 +51,27 @@ class Expectation(BaseModel):
     pool: Names = ("*",)
     value: Names = ("*",)
     case: Names = ("*",)
+
+    def names(self, cell: Cell) -> bool:
+        """Whether it names this cell."""
+        if not _named(self.scenario, cell.scenario):
+            return False
+        for axis in Axis:
+            names: tuple[str, ...] = getattr(self, axis.value)
+            if axis in cell.axes:
+                if not _named(names, cell.axes[axis]):
+                    return False
+            elif names != ("*",):
+                return False
+        return True
+
+
+class Expectation(Selector):
+    """A deviation that is known: every cell that it selects must show exactly this verdict and blame."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    also: tuple[Selector, ...] = ()
+    """Further selectors: other cells in which the same cause shows in the same way."""
     verdict: Verdict
     blame: Blame
     reason: str = Field(min_length=20)
@@ -70,18 +90,13 @@ class Expectation(BaseModel):
                 raise ValueError(f"{text!a} is no version range: {why}") from error
         return versions
 
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        return (self, *self.also)
+
     def selects(self, cell: Cell) -> bool:
-        """Whether the selector names this cell."""
-        if not _named(self.scenario, cell.scenario):
-            return False
-        for axis in Axis:
-            names: tuple[str, ...] = getattr(self, axis.value)
-            if axis in cell.axes:
-                if not _named(names, cell.axes[axis]):
-                    return False
-            elif names != ("*",):
-                return False
-        return True
+        """Whether one of the selectors names this cell."""
+        return any(selector.names(cell) for selector in self.selectors)
 
     def holds_for(self, products: Mapping[str, str]) -> bool:
         """Whether the versions at hand lie in all ranges.
@@ -172,7 +187,7 @@ class Expectations:
         """
         for expectation in self.all:
             for field, names in known.items():
-                for name in getattr(expectation, field):
+                for name in (name for one in expectation.selectors for name in getattr(one, field)):
                     bare = name.removeprefix("!")
                     if not any(fnmatch.fnmatchcase(point, bare) for point in names):
                         raise BadExpectation(
