@@ -14,7 +14,10 @@ class DjangoDBSQLite(DjangoDB):
     description = "Django's ORM on an SQLite file, through django-celery-results"
 
     def databases(self) -> dict[str, dict[str, object]]:
-        return {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": self.file}}
+        # By default Django begins a transaction as a reader. Two pool processes that count down one chord
+        # then both want to become writers, and one gets "database is locked" at once, whatever the timeout
+        options = {"transaction_mode": "IMMEDIATE"}
+        return {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": self.file, "OPTIONS": options}}
 
     @property
     def file(self) -> str:

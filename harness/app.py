@@ -21,6 +21,7 @@ from typing import Any
 
 import celery
 from celery import signals
+from celery.exceptions import Reject
 
 from harness import tasks
 from harness.worker import SETUP_VARIABLE, Setup, untagged
@@ -66,8 +67,10 @@ def _observe(app: celery.Celery, folder: Path) -> None:
 
     def ended(task_id: str, state: str | None = None, **_: Any) -> None:
         # trace_task (celery/app/trace.py) sends this from a `finally`. Where that lets an exception through
-        # (the write failed, or what follows it), a failure is still to be stored
-        events.say("breaking" if sys.exc_info()[1] else "ended", task=task_id, state=state)
+        # (the write failed, or what follows it), a failure is still to be stored; not of these two
+        error = sys.exc_info()[1]
+        breaking = isinstance(error, Exception) and not isinstance(error, Reject | MemoryError)
+        events.say("breaking" if breaking else "ended", task=task_id, state=state)
 
     def failed(task_id: str, **_: Any) -> None:
         events.say("failed", task=task_id)

@@ -66,12 +66,18 @@ class Selector(BaseModel):
         return True
 
 
+class Also(Selector):
+    """Further cells in which the cause of an expectation shows: in the same way, if it says nothing else."""
+
+    verdict: Verdict | None = None
+    blame: Blame | None = None
+
+
 class Expectation(Selector):
     """A deviation that is known: every cell that it selects must show exactly this verdict and blame."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-    also: tuple[Selector, ...] = ()
-    """Further selectors: other cells in which the same cause shows in the same way."""
+    also: tuple[Also, ...] = ()
     verdict: Verdict
     blame: Blame
     reason: str = Field(min_length=20)
@@ -97,6 +103,14 @@ class Expectation(Selector):
     def selects(self, cell: Cell) -> bool:
         """Whether one of the selectors names this cell."""
         return any(selector.names(cell) for selector in self.selectors)
+
+    def for_cell(self, cell: Cell) -> Expectation:
+        """This expectation with the verdict and blame that this cell must show."""
+        for further in self.also:
+            if further.names(cell):
+                told = {"verdict": further.verdict, "blame": further.blame}
+                return self.model_copy(update={name: one for name, one in told.items() if one})
+        return self
 
     def holds_for(self, products: Mapping[str, str]) -> bool:
         """Whether the versions at hand lie in all ranges.
@@ -204,7 +218,7 @@ class Expectations:
         if len(found) > 1:
             both = " and ".join(f"{one.id} ({self.origin[one.id]})" for one in found)
             raise Overlap(f"expectations {both} both select {cell.cell_id}: narrow one of them")
-        return found[0] if found else None
+        return found[0].for_cell(cell) if found else None
 
 
 def files(extra: Iterable[str] = ()) -> list[Path]:
