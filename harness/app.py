@@ -13,6 +13,7 @@ import faulthandler
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 import celery
 from celery import signals
+from celery.exceptions import Reject
 
 from harness import tasks
 from harness.worker import SETUP_VARIABLE, Setup, untagged
@@ -64,7 +66,14 @@ def _observe(app: celery.Celery, folder: Path) -> None:
         events.say("started", task=task_id, pid=os.getpid(), **told)
 
     def ended(task_id: str, state: str | None = None, **_: Any) -> None:
-        events.say("ended", task=task_id, state=state)
+        # trace_task (celery/app/trace.py) sends this from a `finally`. Where that lets an exception through
+        # (the write failed, or what follows it), a failure is still to be stored; not of these two
+        error = sys.exc_info()[1]
+        breaking = isinstance(error, Exception) and not isinstance(error, Reject | MemoryError)
+        events.say("breaking" if breaking else "ended", task=task_id, state=state)
+
+    def failed(task_id: str, **_: Any) -> None:
+        events.say("failed", task=task_id)
 
     # weak=False: the receivers are closures that nothing else holds
     signals.worker_ready.connect(ready, weak=False)
@@ -72,6 +81,7 @@ def _observe(app: celery.Celery, folder: Path) -> None:
     signals.worker_process_init.connect(stacks_on_signal, weak=False)
     signals.task_prerun.connect(started, weak=False)
     signals.task_postrun.connect(ended, weak=False)
+    signals.task_failure.connect(failed, weak=False)
 
 
 def _watch_writes(app: celery.Celery, events: EventFile) -> None:

@@ -68,6 +68,12 @@ class Backend(abc.ABC):
     then comes from a twin submission that nobody reads; see `reply_queue`."""
     broker: ClassVar[str | None] = None
     """The broker that this backend lives in, whatever ``--broker`` says; None: it has none."""
+    shows_within: ClassVar[float | None] = None
+    """Seconds after a task's end after which waiting cannot help any more, where the store's nature says so
+    (another process's memory); None: ``--deadline`` counts. Each result is read in any case."""
+    own_client: ClassVar[bool] = False
+    """Whether each worker configuration needs a client process of its own, because what tells them apart is
+    a setting of the whole process (Django's are). Such a backend cannot be asked with ``--client inline``."""
     reply_queue: str = ""
     """With `reading_consumes`: the queue that holds the twin's result; set before `at_rest` is asked."""
 
@@ -80,8 +86,17 @@ class Backend(abc.ABC):
         """Celery settings, JSON-able, that put results into the namespace. Must not import a driver."""
 
     def environment(self) -> dict[str, str]:
-        """Environment variables that worker and client need (Django's settings module, for one)."""
+        """Environment variables that worker and client need (Django's settings module, for one).
+
+        They must hold no credentials: a file that they name, in the namespace's folder, may.
+        """
         return {}
+
+    def prepare_client(self) -> None:
+        """Make a client process ready (``django.setup()``), before its Celery apps are built.
+
+        It must bear being called again in the same process.
+        """
 
     def prepare(self) -> None:
         """Create what must exist before Celery starts (keyspace, bucket, table).

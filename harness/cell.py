@@ -113,6 +113,7 @@ class Session:
     def __post_init__(self) -> None:
         # first of all: loading a backend file makes the modules beside it importable
         self.backend: Any = self.setup.backend()
+        self.backend.prepare_client()
 
     @cached_property
     def publisher(self) -> celery.Celery:
@@ -152,6 +153,12 @@ class Session:
                 made[id(self.__dict__[name])] = self.__dict__[name]
         for app in made.values():
             app.close()
+
+    @property
+    def late_look(self) -> float:
+        """Seconds that all lost cells together get once more."""
+        own: float | None = self.backend.shows_within
+        return self.deadline if own is None else min(own, self.deadline)
 
     def wait_ended(self, task_id: str, patience: float) -> TaskTrace:
         """Wait until the worker reports that a task ended.
@@ -261,6 +268,12 @@ class Cell:
         return self._session.deadline * more
 
     @property
+    def _shows_within(self) -> float:
+        """Seconds after its task's end within which this cell's result must be there."""
+        own: float | None = self._session.backend.shows_within
+        return self.patience if own is None else min(own, self.patience)
+
+    @property
     def result_expires(self) -> float | None:
         """``result_expires`` of the app under test, in seconds; None: for ever."""
         expires = self._session.reader.conf.result_expires
@@ -346,9 +359,11 @@ class Cell:
         trace = self._session.wait_ended(submission.id, self.patience)
         # where reading consumes, this read may first have to take in the answers of all neighbours
         floor = self.patience if self._session.backend.reading_consumes else FLOOR
-        remaining = max(floor, (trace.ended or 0.0) + self.patience - time.monotonic())
+        remaining = max(floor, (trace.ended or 0.0) + self._shows_within - time.monotonic())
         self._session.busy("read", remaining)
         try:
+            if self._is_overdue(submission, trace):
+                return self._received(submission, Answer.NOTHING, state=submission.result.state)
             value = submission.result.get(timeout=remaining, propagate=False)
             state = submission.result.state
         except celery.exceptions.TimeoutError:
@@ -359,6 +374,15 @@ class Cell:
         if state in states.EXCEPTION_STATES and isinstance(value, BaseException):
             return self._received(submission, Answer.FAILED, state=state, error=value)
         return self._received(submission, Answer.RETURNED, state=state, value=value)
+
+    def _is_overdue(self, submission: Submission, trace: TaskTrace) -> bool:
+        """Whether the deadline passed before this read, and it finds nothing: to wait any more is no use.
+
+        Where the store loses everything, each cell behind the first would else cost `FLOOR`.
+        """
+        late = trace.ended is not None and time.monotonic() > trace.ended + self._shows_within
+        # where reading consumes, only a longer read takes in what the neighbours were answered
+        return late and not self._session.backend.reading_consumes and not submission.result.ready()
 
     def _received(self, submission: Submission, answer: Answer, **rest: Any) -> Received:
         received = Received(answer, trace=self._trace(submission), task_id=submission.id, **rest)
@@ -766,10 +790,15 @@ class Cell:
         """The observation of generated values: the first that deviates, shrunk, or that none does."""
         made = generated.values(name, self._session.seed)
         for value, submission in zip(made, submissions, strict=True):
-            if not self._judged(value, submission).holds:
+            seen = self._judged(value, submission)
+            if not seen.holds:
                 break
         else:
             return Observation(Verdict.EXACT, None, True, f"{len(made)} values", None, {})
+        if seen.verdict is Verdict.LOST:
+            # to shrink it would take a deadline for every value that is tried
+            self.facts(seed=self._session.seed, generated_by=name)
+            return seen
         simplest = generated.shrink(name, self._session.seed, self._deviates)
         self.evidence.clear()
         shown = value if simplest is None else simplest

@@ -146,7 +146,7 @@ class Runner:
                 lost.append(entry)
             entry.done = seen
             self._observe(entry, provisional=entry in lost)
-        self._look_again(lost, session.deadline)
+        self._look_again(lost, session.late_look)
         self._send({"type": "done", "configuration": _configuration(session, time.monotonic() - began)})
 
     def _observe(self, entry: Entry, provisional: bool = False) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 from harness import poll
 from harness.matrix import Cell
+from harness.registry import load
 from harness.supervisor import Asker, Endings
 from harness.verdict import Blame, Observation, Verdict
 from harness.watching import Ending
@@ -81,7 +82,7 @@ class ServiceEnded(Exception):
 
 
 class ClientProcess:
-    """A client in a process of its own. One per backend and pytest process."""
+    """A client in a process of its own. One per backend and pytest process, or per configuration."""
 
     def __init__(self, asker: Asker, endings: Endings, name: str, environment: dict[str, str]) -> None:
         self._asker, self._endings = asker, endings
@@ -225,9 +226,9 @@ class Conductor:
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
 
-    def warm_up(self, backend: str, environment: dict[str, str]) -> None:
-        """Start the client of a backend before it is needed."""
-        self._client(backend, environment)
+    def warm_up(self, setup: Setup) -> None:
+        """Start the client of a configuration before it is needed."""
+        self._client(setup)
 
     def observe(self, setup: Setup, asked: Sequence[Asked]) -> Iterator[tuple[str, Observation]]:
         """Observe all cells of a configuration: (cell id, observation), each cell once."""
@@ -251,6 +252,8 @@ class Conductor:
             except ServiceEnded as ended:
                 yield from self._service_ended(progress, setup, ended.ending)
         self._asker.ask("release", key=key)
+        if load(setup.source).own_client and (done := self._clients.pop(_client_name(setup), None)):
+            done.stop()
 
     def _batch(
         self, progress: Progress, setup: Setup, ids: list[str], cells: int
@@ -265,7 +268,7 @@ class Conductor:
             "seed": self._seed,
             "cells": [progress.waiting[name].request() for name in ids],
         }
-        client = self._client(setup.configuration.backend, dict(setup.environment))
+        client = self._client(setup)
         try:
             for answer in client.run(request, setup.servers):
                 if answer["type"] == "observation":
@@ -292,14 +295,16 @@ class Conductor:
             client.stop()
         self._clients.clear()
 
-    def _client(self, backend: str, environment: dict[str, str]) -> Client:
-        if backend not in self._clients:
-            self._clients[backend] = (
+    def _client(self, setup: Setup) -> Client:
+        name = _client_name(setup)
+        if name not in self._clients:
+            environment = dict(setup.environment)
+            self._clients[name] = (
                 InlineClient()
                 if self._inline
-                else ClientProcess(self._asker, self._endings, backend, environment)
+                else ClientProcess(self._asker, self._endings, name, environment)
             )
-        return self._clients[backend]
+        return self._clients[name]
 
     def _observation(self, progress: Progress, answer: Message) -> Iterator[tuple[str, Observation]]:
         seen = Observation(
@@ -350,7 +355,7 @@ class Conductor:
         self, progress: Progress, setup: Setup, ending: Ending
     ) -> Iterator[tuple[str, Observation]]:
         """End the batch; what was seen while the service certainly lived counts."""
-        client = self._clients.pop(setup.configuration.backend, None)
+        client = self._clients.pop(_client_name(setup), None)
         if client is not None:
             client.stop()
         for name in progress.waiting:
@@ -386,7 +391,7 @@ class Conductor:
         self, progress: Progress, setup: Setup, client: Client, hung: ClientHung
     ) -> Iterator[tuple[str, Observation]]:
         stack = client.stop(stacks=True)
-        del self._clients[setup.configuration.backend]
+        del self._clients[_client_name(setup)]
         progress.troubles += 1
         if hung.cell in progress.waiting:
             del progress.waiting[hung.cell]
@@ -399,7 +404,7 @@ class Conductor:
     def _client_died(
         self, progress: Progress, setup: Setup, ids: list[str], died: ClientDied
     ) -> Iterator[tuple[str, Observation]]:
-        self._clients.pop(setup.configuration.backend).stop()
+        self._clients.pop(_client_name(setup)).stop()
         progress.troubles += 1
         if progress.troubles >= TROUBLES_AT_MOST or len(ids) == 1:
             for name in ids:
@@ -427,6 +432,12 @@ def _cut_off(ending: Ending, held: Held | None) -> Observation:
     return Observation(
         Verdict.INDETERMINATE, Blame.HARNESS, False, str(ending), None, {"notes": notes} if notes else {}
     )
+
+
+def _client_name(setup: Setup) -> str:
+    """Configurations that give the same name share a client process."""
+    configuration = setup.configuration
+    return configuration.key if load(setup.source).own_client else configuration.backend
 
 
 def _indeterminate(detail: str, blame: Blame, answer: Message) -> Observation:

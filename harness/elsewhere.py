@@ -56,7 +56,8 @@ def main() -> None:
 
     setup, function, args = pickle.loads(sys.stdin.buffer.read())
     read = Setup.read(Path(setup))
-    read.backend()  # loading a backend file makes the modules beside it importable
+    # first of all: loading a backend file makes the modules beside it importable
+    read.backend().prepare_client()
     module, _, name = function.partition(":")
     asked = getattr(importlib.import_module(module), name)
     try:

@@ -2,7 +2,7 @@
 
 A file holds ``[[expectation]]`` tables: `id`, selectors (`scenario` and any axis: a name, a list of
 names, or ``*``; ``!name`` entries leave names out), `verdict`, `blame`, `reason`, `versions`, `link`
-(one that was seen, or ``none-found``), `workaround`.
+(one that was seen, or ``none-found``), `workaround`, and ``[[expectation.also]]`` tables of selectors.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ def _listed(given: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
-class Expectation(BaseModel):
-    """A deviation that is known: every cell that it selects must show exactly this verdict and blame."""
+class Selector(BaseModel):
+    """Names cells: by scenario, and by any axis."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     scenario: Names
     backend: Names = ("*",)
     serializer: Names = ("*",)
@@ -52,6 +51,33 @@ class Expectation(BaseModel):
     pool: Names = ("*",)
     value: Names = ("*",)
     case: Names = ("*",)
+
+    def names(self, cell: Cell) -> bool:
+        """Whether it names this cell."""
+        if not _named(self.scenario, cell.scenario):
+            return False
+        for axis in Axis:
+            names: tuple[str, ...] = getattr(self, axis.value)
+            if axis in cell.axes:
+                if not _named(names, cell.axes[axis]):
+                    return False
+            elif names != ("*",):
+                return False
+        return True
+
+
+class Also(Selector):
+    """Further cells in which the cause of an expectation shows: in the same way, if it says nothing else."""
+
+    verdict: Verdict | None = None
+    blame: Blame | None = None
+
+
+class Expectation(Selector):
+    """A deviation that is known: every cell that it selects must show exactly this verdict and blame."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    also: tuple[Also, ...] = ()
     verdict: Verdict
     blame: Blame
     reason: str = Field(min_length=20)
@@ -70,18 +96,21 @@ class Expectation(BaseModel):
                 raise ValueError(f"{text!a} is no version range: {why}") from error
         return versions
 
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        return (self, *self.also)
+
     def selects(self, cell: Cell) -> bool:
-        """Whether the selector names this cell."""
-        if not _named(self.scenario, cell.scenario):
-            return False
-        for axis in Axis:
-            names: tuple[str, ...] = getattr(self, axis.value)
-            if axis in cell.axes:
-                if not _named(names, cell.axes[axis]):
-                    return False
-            elif names != ("*",):
-                return False
-        return True
+        """Whether one of the selectors names this cell."""
+        return any(selector.names(cell) for selector in self.selectors)
+
+    def for_cell(self, cell: Cell) -> Expectation:
+        """This expectation with the verdict and blame that this cell must show."""
+        for further in self.also:
+            if further.names(cell):
+                told = {"verdict": further.verdict, "blame": further.blame}
+                return self.model_copy(update={name: one for name, one in told.items() if one})
+        return self
 
     def holds_for(self, products: Mapping[str, str]) -> bool:
         """Whether the versions at hand lie in all ranges.
@@ -172,7 +201,7 @@ class Expectations:
         """
         for expectation in self.all:
             for field, names in known.items():
-                for name in getattr(expectation, field):
+                for name in (name for one in expectation.selectors for name in getattr(one, field)):
                     bare = name.removeprefix("!")
                     if not any(fnmatch.fnmatchcase(point, bare) for point in names):
                         raise BadExpectation(
@@ -189,7 +218,7 @@ class Expectations:
         if len(found) > 1:
             both = " and ".join(f"{one.id} ({self.origin[one.id]})" for one in found)
             raise Overlap(f"expectations {both} both select {cell.cell_id}: narrow one of them")
-        return found[0] if found else None
+        return found[0].for_cell(cell) if found else None
 
 
 def files(extra: Iterable[str] = ()) -> list[Path]:

@@ -390,6 +390,8 @@ def _no_value(received: Received) -> tuple[Verdict, str]:
     if received.answer is Answer.RAISED:
         return Verdict.UNREADABLE, f"stored, but reading raises {_kind(error)}: {error}"
     if received.answer is Answer.FAILED:
+        if trace.wrote_success:
+            return Verdict.ALTERED, f"stored as a success, then as a failure: the caller gets {_kind(error)}"
         if trace.write_error is None:
             return Verdict.INDETERMINATE, f"the task itself raised {_kind(error)}: {error}"
         return Verdict.REFUSED, f"the write was refused, the caller gets {_kind(error)}: {error}"

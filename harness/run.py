@@ -312,7 +312,7 @@ class Observer:
         if setups:
             first = setups[0]
             self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
-            self.conductor.warm_up(first.configuration.backend, self._client_environment(first))
+            self.conductor.warm_up(first)
 
     def give_up(self, reason: str) -> None:
         """Make every cell that is still asked for ``indeterminate``."""
@@ -424,6 +424,10 @@ class Observer:
                 raise ServiceUnavailable(
                     f"the Python package {package} is missing", f"pip install {shlex.quote(requirement)}"
                 )
+        if self.options.inline and backend.own_client:
+            raise ServiceUnavailable(
+                f"{backend.name} needs client processes of its own", "leave out --client inline"
+            )
         own: dict[str, Server] = {}
         for name in (*broker(configuration.broker).services, *backend.services):
             server = servers[name]

@@ -153,6 +153,10 @@ class TaskTrace:
     pid: int | None = None
     writing: float | None = None
     wrote: float | None = None
+    wrote_success: bool = False
+    """Whether a success was stored at any time."""
+    breaking: bool = False
+    """Whether an exception escaped the task's trace: a failure is still to be stored."""
     write_error: dict[str, str] | None = None
     ended: float | None = None
     name: str = ""
@@ -172,13 +176,18 @@ class TaskTrace:
                 self.writing, self.wrote = at, None
             case "wrote":
                 self.wrote = at
+                self.wrote_success = self.wrote_success or event["state"] == "SUCCESS"
             case "write-failed":
                 self.wrote = None
                 self.write_error = {"type": str(event["type"]), "message": str(event["message"])}
+            case "breaking":
+                self.breaking = True
             case "ended":
                 self.ended = at
             case _:
                 pass
+        if self.breaking and event["event"] in ("wrote", "write-failed", "failed"):
+            self.ended = at
 
 
 class WorkerWatch:

@@ -198,7 +198,7 @@ def test_the_projects_own_files_name_what_exists() -> None:
     for file in files():
         for one in read(file):
             assert one.versions, f"{one.id}: say which versions were seen to behave so"
-    with pytest.raises(BadExpectation, match="exception-attributes-lost: no case is called 'os_error'"):
+    with pytest.raises(BadExpectation, match=r"expectation [a-z0-9-]+: no case is called '"):
         Expectations(files()).check_names({"case": ["custom"]})
 
 
@@ -248,3 +248,23 @@ def test_two_expectations_for_one_cell_stop_the_run(tmp_path: Path) -> None:
     assert "expectations one (" in line
     assert "both select test_codec[tiny-json-zlib]: narrow one of them" in line
     assert "Traceback" not in ended.stdout
+
+
+def test_further_selectors_may_name_another_verdict(tmp_path: Path) -> None:
+    also = (
+        '[[expectation.also]]\nscenario = "test_where"\nverdict = "lost"\n'
+        '[[expectation.also]]\nscenario = "test_plain"\nblame = "store"\n'
+    )
+    file = tmp_path / "known.toml"
+    file.write_text(entry() + also)
+    found = Expectations([file])
+    wanted = {
+        "test_codec": (Verdict.IGNORED, Blame.BACKEND),
+        "test_where": (Verdict.LOST, Blame.BACKEND),
+        "test_plain": (Verdict.IGNORED, Blame.STORE),
+    }
+    for scenario, seen in wanted.items():
+        expected = found.of(cell(scenario), {})
+        assert expected is not None
+        assert (expected.id, expected.verdict, expected.blame) == ("one", *seen)
+    assert found.of(cell("test_serializer"), {}) is None
