@@ -1,12 +1,13 @@
 """The Cassandra result backend keeps results for ever, whatever result_expires says.
 
-Usage: python cassandra-result-expires-ignored.py cassandra://HOST:PORT/KEYSPACE
+Usage: python cassandra-result-expires-ignored.py RESULT_BACKEND_URL, as in cassandra://HOST:PORT/KEYSPACE
 Exit code 0: this shows, 1: it does not, 2: cannot tell.
 
 The keyspace must exist. The table `finding` is created there and stays.
 """
 
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from celery import Celery
 
 
 def look(url):
+    if "cassandra://" not in url:
+        return 2, "this is about URLs that begin with cassandra://"
     where = urlsplit(url)
     app = Celery("finding", backend="cassandra://")
     app.conf.update(cassandra_servers=[where.hostname], cassandra_port=where.port or 9042)
@@ -28,8 +31,8 @@ def look(url):
 
 
 def main():
-    if len(sys.argv) != 2 or not sys.argv[1].startswith("cassandra://"):
-        print(f"usage: python {sys.argv[0]} cassandra://HOST:PORT/KEYSPACE", file=sys.stderr)
+    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
+        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
         return 2
     try:
         code, seen = look(sys.argv[1])

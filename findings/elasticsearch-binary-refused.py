@@ -1,18 +1,21 @@
 """The Elasticsearch result backend cannot store what a binary serializer writes.
 
-Usage: python elasticsearch-binary-refused.py elasticsearch://HOST:PORT/INDEX
+Usage: python elasticsearch-binary-refused.py RESULT_BACKEND_URL, as in elasticsearch://HOST:PORT/INDEX
 Exit code 0: this shows, 1: it does not, 2: cannot tell.
 
 The index is created if need be, and stays.
 """
 
 import sys
+from pathlib import Path
 from uuid import uuid4
 
 from celery import Celery
 
 
 def look(url):
+    if "elasticsearch://" not in url:
+        return 2, "this is about URLs that begin with elasticsearch://"
     app = Celery("finding", backend=url)
     app.conf.update(result_serializer="pickle", result_accept_content=["pickle"])
     task_id = str(uuid4())
@@ -28,8 +31,8 @@ def look(url):
 
 
 def main():
-    if len(sys.argv) != 2 or "elasticsearch://" not in sys.argv[1]:
-        print(f"usage: python {sys.argv[0]} elasticsearch://HOST:PORT/INDEX", file=sys.stderr)
+    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
+        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
         return 2
     try:
         code, seen = look(sys.argv[1])

@@ -1,6 +1,6 @@
 """The Elasticsearch result backend stores results as they are, whatever result_compression says.
 
-Usage: python elasticsearch-compression-ignored.py elasticsearch://HOST:PORT/INDEX
+Usage: python elasticsearch-compression-ignored.py RESULT_BACKEND_URL, as in elasticsearch://HOST:PORT/INDEX
 Exit code 0: this shows, 1: it does not, 2: cannot tell.
 
 The index is created if need be, and stays.
@@ -8,12 +8,15 @@ The index is created if need be, and stays.
 
 import sys
 import warnings
+from pathlib import Path
 from uuid import uuid4
 
 from celery import Celery
 
 
 def look(url):
+    if "elasticsearch://" not in url:
+        return 2, "this is about URLs that begin with elasticsearch://"
     app = Celery("finding", backend=url)
     app.conf.update(result_serializer="json", result_compression="zlib")
     warnings.simplefilter("ignore")  # Celery warns; the question is what is stored
@@ -27,8 +30,8 @@ def look(url):
 
 
 def main():
-    if len(sys.argv) != 2 or "elasticsearch://" not in sys.argv[1]:
-        print(f"usage: python {sys.argv[0]} elasticsearch://HOST:PORT/INDEX", file=sys.stderr)
+    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
+        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
         return 2
     try:
         code, seen = look(sys.argv[1])

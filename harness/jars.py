@@ -1,8 +1,8 @@
 """Java servers: fetched once from Maven Central, through ``mvn``, into a cache folder that every run shares.
 
-``~/.cache/celery-roundtrip/NAME-VERSION`` (below ``$XDG_CACHE_HOME`` where that is set) holds the jars and, for
-each Java that has run them, an archive of loaded classes that makes starts two times faster. What is half
-done lies beside it under another name, and whoever finds another process at work waits for it.
+``~/.cache/celery-roundtrip/NAME-VERSION`` (below ``$XDG_CACHE_HOME`` where that is set) holds the jars and,
+for each Java that has run them, an archive of loaded classes that makes starts two times faster. What is half
+done lies there under another name, and whoever finds another process at work waits for it.
 
 Needs the standard library only: ``images/NAME/fetch`` uses it too, where nothing is installed.
 """
@@ -161,6 +161,10 @@ class JavaServer:
                 say(f"{self.name} {self.version}: waiting for another process that fetches it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+CASSANDRA = JavaServer("cassandra", java=(17,), ports=2)
+ELASTICSEARCH = JavaServer("elasticsearch", java=range(17, 25), ports=1, source="EsServer.java")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import NotReady, Rejected
-from harness.jars import JavaServer
+from harness.jars import CASSANDRA as SERVER
 from harness.processes import free_port
 from harness.services import Container, LocalCommand, Service
 
-SERVER = JavaServer("cassandra", java=(17,), ports=2)
 SETTLED_WITHIN = 30.0
 """Seconds that one request gets: a schema change on a busy machine takes seconds."""
 

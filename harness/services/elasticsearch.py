@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import NotReady, Rejected
-from harness.jars import JavaServer
+from harness.jars import ELASTICSEARCH as SERVER
 from harness.services import Container, LocalCommand, Service
-
-SERVER = JavaServer("elasticsearch", java=range(17, 25), ports=1, source="EsServer.java")
 
 
 class Elasticsearch(Service):
