@@ -7,6 +7,7 @@ The index is created if need be, and stays.
 """
 
 import sys
+import warnings
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,6 +35,7 @@ def main():
     if len(sys.argv) != 2 or "://" not in sys.argv[1]:
         print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
         return 2
+    warnings.simplefilter("ignore")  # Celery and drivers warn; the question is what is stored
     try:
         code, seen = look(sys.argv[1])
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned

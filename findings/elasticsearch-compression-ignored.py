@@ -19,7 +19,6 @@ def look(url):
         return 2, "this is about URLs that begin with elasticsearch://"
     app = Celery("finding", backend=url)
     app.conf.update(result_serializer="json", result_compression="zlib")
-    warnings.simplefilter("ignore")  # Celery warns; the question is what is stored
     task_id = str(uuid4())
     app.backend.store_result(task_id, "ten letters" * 1000, "SUCCESS")
     raw = app.backend.get(app.backend.get_key_for_task(task_id))
@@ -33,6 +32,7 @@ def main():
     if len(sys.argv) != 2 or "://" not in sys.argv[1]:
         print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
         return 2
+    warnings.simplefilter("ignore")  # Celery and drivers warn; the question is what is stored
     try:
         code, seen = look(sys.argv[1])
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
