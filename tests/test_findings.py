@@ -226,7 +226,7 @@ def _served(name: str, folder: Path) -> Iterator[str]:
         ready(one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within)
         if name == "cassandra":
             _make_keyspace(url)
-        yield url
+        yield url.replace("http://", "elasticsearch://")  # as Celery names it
     finally:
         child.kill()
         child.process.wait()
