@@ -89,10 +89,11 @@ class Cassandra(Backend):
         return Stored(bytes(row.result), _row(task_id, row), row.lifetime, columns)
 
     def plant(self, task_id: str, raw: bytes) -> None:
-        self.connected.execute(
-            f"insert into {self.place} (task_id, date_done, status, result) values (%s, %s, 'SUCCESS', %s)",
-            (task_id, datetime.now(UTC), raw),
+        # prepared: the bytes travel as they are, not as hexadecimal text
+        insert = self.connected.prepare(
+            f"insert into {self.place} (task_id, date_done, status, result) values (?, ?, 'SUCCESS', ?)"
         )
+        self.connected.execute(insert, (task_id, datetime.now(UTC), raw))
 
     def inventory(self) -> list[str]:
         rows: Iterator[Any] = self.connected.execute(f"select task_id, date_done, status from {self.place}")

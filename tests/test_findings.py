@@ -72,6 +72,9 @@ WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
             "class Compressing(DatabaseBackend):\n    supports_result_compression = True\n\n\n@app.task",
         ),
     ),
+    "cassandra-large-refused": (
+        ('result_serializer="json")', 'result_serializer="json", result_compression="zlib")'),
+    ),
     "cassandra-result-expires-ignored": (
         ("result_expires=3600)", "result_expires=3600, cassandra_entry_ttl=3600)"),
     ),
