@@ -266,6 +266,8 @@ def _try_service(name: str) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="roundtrip-doctor-"))
     child: processes.Child | None = None
     try:
+        service.fetch(lambda text: click.echo(text, err=True))
+        began = time.monotonic()
         port = processes.free_port()
         command = service.local_command(port, folder)
         child = processes.Child("doctor", command.argv, folder, folder / "service.log", command.environment)

@@ -78,6 +78,9 @@ class Expectation(Selector):
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     also: tuple[Also, ...] = ()
+    before: Names = ()
+    """Ids of expectations that give way where both select a cell: this deviation strikes earlier in the life
+    of a result, as a refused write does, and leaves nothing that could show theirs."""
     verdict: Verdict
     blame: Blame
     reason: str = Field(min_length=20)
@@ -215,6 +218,8 @@ class Expectations:
         :raises Overlap: there are two.
         """
         found = [one for one in self.all if one.selects(cell) and one.holds_for(products)]
+        later = {name for one in found for name in one.before}
+        found = [one for one in found if one.id not in later]
         if len(found) > 1:
             both = " and ".join(f"{one.id} ({self.origin[one.id]})" for one in found)
             raise Overlap(f"expectations {both} both select {cell.cell_id}: narrow one of them")

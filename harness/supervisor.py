@@ -113,7 +113,7 @@ class Services:
                 return self._start_container(service, wanted.image, folder, began)
             except (containers.NoDocker, containers.NoImage):
                 pass  # what auto means: then as a local process
-        return self._start_process(service, folder, began)
+        return self._start_process(service, folder)
 
     def _start_container(
         self, service: Service, image: str, folder: Path, began: float
@@ -127,7 +127,9 @@ class Services:
         )
         return server, running.wait
 
-    def _start_process(self, service: Service, folder: Path, began: float) -> tuple[Server, Wait]:
+    def _start_process(self, service: Service, folder: Path) -> tuple[Server, Wait]:
+        service.fetch(lambda text: self._supervisor.tell({"kind": "notice", "text": text}))
+        began = time.monotonic()
         port = free_port()
         log = folder / "service.log"
         command = service.local_command(port, folder)

@@ -8,19 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from harness import matrix, poll, processes, questions
+from harness import matrix, poll, processes, questions, services
+from harness.errors import ServiceUnavailable
 from harness.expectations import Expectation, Expectations, files
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
-from harness.services import service
+from harness.supervisor import ready
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = {script.stem: script for script in sorted((ROOT / "findings").glob("*.py"))}
@@ -38,6 +40,8 @@ STORES: dict[str, str] = {
     "django-cache-file": "file://{folder}",
     "django-cache-redis": "{redis}",
     "django-cache-memory": "locmem://{folder}",
+    "cassandra": "{cassandra}/finding",
+    "elasticsearch": "{elasticsearch}/finding",
 }
 """Backend that an expectation names first -> URL of a store; for rpc that is the broker, for Django's caches
 and databases what the script makes settings of."""
@@ -76,6 +80,22 @@ REBUILDABLE = (
     ("(self, text, *, code)", "(self, text, code)"),
     ("super().__init__(text)", "super().__init__(text, code)"),
     ("code=7", "7"),
+)
+BASE64 = (
+    (
+        "def look(url):",
+        "from base64 import b64decode, b64encode\n\n"
+        "from celery.backends.elasticsearch import ElasticsearchBackend\n"
+        "from kombu.utils.encoding import ensure_bytes\n\n\n"
+        "class Base64(ElasticsearchBackend):\n"
+        "    supports_result_compression = True\n\n"
+        "    def encode(self, data):\n"
+        "        return b64encode(ensure_bytes(super().encode(data))).decode()\n\n"
+        "    def decode(self, payload):\n"
+        "        return super().decode(b64decode(payload))\n\n\n"
+        "def look(url):",
+    ),
+    ("backend=url)", 'backend="__main__:Base64+" + url)'),
 )
 WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "database-compression-ignored": (
@@ -151,6 +171,14 @@ WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "django-db-traceback-lost": (
         ('result_serializer="json"', 'result_serializer="json", result_extended=True'),
     ),
+    "cassandra-large-refused": (
+        ('result_serializer="json")', 'result_serializer="json", result_compression="zlib")'),
+    ),
+    "cassandra-result-expires-ignored": (
+        ("result_expires=3600)", "result_expires=3600, cassandra_entry_ttl=3600)"),
+    ),
+    "elasticsearch-binary-refused": BASE64,
+    "elasticsearch-compression-ignored": BASE64,
     "exception-argument-becomes-text": (TO_PICKLE,),
     "exception-attributes-lost": (TO_PICKLE,),
     "exception-class-remade": REBUILDABLE,
@@ -215,10 +243,10 @@ class Asked:
     kind: str
 
 
-def _arguments(asked: Asked, folder: Path, redis: str) -> list[str]:
+def _arguments(asked: Asked, folder: Path, servers: Mapping[str, str]) -> list[str]:
     store = STORES.get(KNOWN[asked.id].backend[0])
     assert store, f"{asked.id}: say in STORES which URL shows it here"
-    url = store.format(folder=folder, redis=redis)
+    url = store.format(folder=folder, **servers)
     if asked.kind == "worked-around" and asked.id.startswith("database"):
         url = f"{asked.id}:Compressing+{url.partition('+')[2]}"
     return {
@@ -245,10 +273,10 @@ def _script(asked: Asked, folder: Path) -> Path:
     return script
 
 
-def _command(asked: Asked, folder: Path, redis: str = "") -> tuple[list[str], dict[str, str]]:
+def _command(asked: Asked, folder: Path, servers: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     for name in ("store", "tmp"):
         (folder / name).mkdir(parents=True)
-    command = [sys.executable, str(_script(asked, folder)), *_arguments(asked, folder / "store", redis)]
+    command = [sys.executable, str(_script(asked, folder)), *_arguments(asked, folder / "store", servers)]
     return command, {**os.environ, "TMPDIR": str(folder / "tmp")}
 
 
@@ -263,8 +291,8 @@ def _left(folder: Path) -> list[str]:
     return left
 
 
-def _run(asked: Asked, folder: Path, redis: str) -> Ended:
-    command, environment = _command(asked, folder, redis)
+def _run(asked: Asked, folder: Path, servers: Mapping[str, str]) -> Ended:
+    command, environment = _command(asked, folder, servers)
     began = time.monotonic()
     done = subprocess.run(
         command,
@@ -278,38 +306,74 @@ def _run(asked: Asked, folder: Path, redis: str) -> Ended:
     return Ended(done.returncode, done.stdout, time.monotonic() - began, _left(folder))
 
 
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis for the scripts that need one."""
-    folder = tmp_path_factory.mktemp("redis")
+def _needed(asked: Asked) -> str | None:
+    """The service that a script needs, if any."""
+    store = STORES.get(KNOWN[asked.id].backend[0], "")
+    return next((name for name in services.known() if f"{{{name}}}" in store), None)
+
+
+@contextmanager
+def _served(name: str, folder: Path) -> Iterator[str]:
+    """A server as a process of this machine: its URL.
+
+    :raises ServiceUnavailable: this machine cannot serve it.
+    """
+    one = services.service(name)
+    one.fetch(print)
     port = processes.free_port()
-    log = folder / "redis.log"
-    command = service("redis").local_command(port, folder)
-    child = processes.Child("test", command.argv, folder, log, command.environment)
+    command = one.local_command(port, folder)
+    child = processes.Child("test", command.argv, folder, folder / "service.log", command.environment)
     try:
-        assert poll.until(lambda: "ready to accept" in log.read_text().lower(), 10), log.read_text()
-        yield service("redis").local_url(port)
+        url = one.local_url(port)
+        ready(one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within)
+        if name == "cassandra":
+            _make_keyspace(url)
+        yield url.replace("http://", "elasticsearch://")  # as Celery names it
     finally:
         child.kill()
         child.process.wait()
 
 
+def _make_keyspace(url: str) -> None:
+    from harness.services.cassandra import session
+
+    with session(url) as connected:
+        connected.execute(
+            "create keyspace finding with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+
+
 @pytest.fixture(scope="module")
 def ended(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, redis_url: str
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Asked], Ended]]:
-    """Everything that the selected tests ask, run side by side."""
+    """Everything that the selected tests ask, run side by side; those whose server is missing are skipped."""
     folder = tmp_path_factory.mktemp("findings")
     selected = [
         item.callspec.params["asked"]
         for item in request.session.items
         if item.path == request.path and "asked" in getattr(item, "callspec", _NoCall).params
     ]
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+    missing: dict[str, str] = {}
+    with ExitStack() as running, ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        servers: dict[str, str] = {}
+        for name in sorted({needed for asked in selected if (needed := _needed(asked))}):
+            try:
+                servers[name] = running.enter_context(_served(name, tmp_path_factory.mktemp(name)))
+            except ServiceUnavailable as error:
+                missing[name] = str(error)
         jobs: dict[Asked, Future[Ended]] = {
-            asked: pool.submit(_run, asked, folder / asked.id / asked.kind, redis_url) for asked in selected
+            asked: pool.submit(_run, asked, folder / asked.id / asked.kind, servers)
+            for asked in selected
+            if _needed(asked) not in missing
         }
-        yield lambda asked: jobs[asked].result()
+
+        def result(asked: Asked) -> Ended:
+            if asked not in jobs:
+                pytest.skip(missing[str(_needed(asked))])
+            return jobs[asked].result()
+
+        yield result
 
 
 class _NoCall:
@@ -355,7 +419,7 @@ def test_a_store_that_is_not_there_teaches_nothing(asked: Asked, ended: Callable
 
 
 def test_a_script_that_is_ended_takes_its_worker_along(tmp_path: Path) -> None:
-    command, environment = _command(Asked("exception-class-wrapped", "shows"), tmp_path / "run")
+    command, environment = _command(Asked("exception-class-wrapped", "shows"), tmp_path / "run", {})
     script = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert poll.until(lambda: psutil.Process(script.pid).children() or None, timeout=20)
@@ -387,6 +451,11 @@ def test_the_scripts_ask_in_the_same_way() -> None:
     with_django = {text.partition("\ndef set_up(")[2] for text in texts}
     assert len(with_worker - {""}) == len(with_django - {""}) == 1
     assert all(("\ndef ask(" in text) != ("\ndef set_up(" in text) for text in texts)
+    frames = {text.partition("\ndef ask(")[2] for text in texts if "\ndef ask(" in text}
+    assert len(frames) == 1
+    # those that need no worker
+    short = {text.partition("\ndef main(")[2] for text in texts if "\ndef ask(" not in text}
+    assert len(short) == 1
 
 
 @pytest.mark.parametrize("id", KNOWN)

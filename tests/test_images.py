@@ -20,7 +20,9 @@ import redis
 from harness import poll
 
 IMAGES = Path(__file__).parents[1] / "images"
+RECIPES = sorted({file.parent.name for file in [*IMAGES.glob("*/bootstrap"), *IMAGES.glob("*/Dockerfile")]})
 LABEL = "io.github.celery-roundtrip."
+BUILT_WITHIN = 1500  # seconds; a server may have to be compiled
 
 
 def docker(*arguments: str) -> str:
@@ -32,7 +34,9 @@ def docker(*arguments: str) -> str:
 def build(*arguments: str, recipes: Path = IMAGES, **environment: str) -> subprocess.CompletedProcess[str]:
     """Call `images/build`, by the interpreter's path, so that PATH can be taken from it."""
     command = [sys.executable, str(recipes / "build"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment or None)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=BUILT_WITHIN, env=environment or None
+    )
 
 
 def no_docker() -> str | None:
@@ -99,7 +103,7 @@ def test_what_was_built_is_not_built_again(references, tmp_path):
     done = build("--output", str(tmp_path / "again.toml"))
     assert time.monotonic() - started < 2
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [["cached", name] for name in ("base", "rabbitmq", "redis")]
+    assert [line[:2] for line in lines] == [["cached", name] for name in RECIPES]
     assert {name: tag for _, name, tag, _ in lines if name != "base"} == references
     assert tomllib.loads((tmp_path / "again.toml").read_text()) == {"images": references}
 
@@ -117,14 +121,75 @@ def test_a_changed_recipe_is_built_under_another_tag(references, changed_recipes
     assert done.returncode == 0, done.stderr
     lines = {line.split()[1]: line.split() for line in done.stdout.splitlines()}
     try:
-        assert {name: line[0] for name, line in lines.items()} == {
-            "base": "cached",
-            "rabbitmq": "cached",
-            "redis": "built",
-        }
+        words = {name: line[0] for name, line in lines.items()}
+        assert words == dict.fromkeys(RECIPES, "cached") | {"redis": "built"}
         assert lines["redis"][2] != references["redis"]
     finally:
         docker("rmi", lines["redis"][2])
+
+
+@pytest.fixture
+def fetching(changed_recipes) -> Iterator[Path]:
+    """A recipe whose image prints what its `fetch` wrote; each call of that adds a line to `calls`."""
+    recipe = changed_recipes / "fetching"
+    recipe.mkdir()
+    (recipe / "Dockerfile").write_text(
+        "FROM celery-roundtrip/base\nCOPY fetched/greeting linked /\nCMD cat /greeting /linked\n"
+    )
+    (recipe / "fetch").write_text(
+        '#!/bin/sh\necho called >> "${0%/*}/../../calls"\necho hello > "$1/greeting"\n'
+    )
+    (recipe / "fetch").chmod(0o755)
+    (changed_recipes.parent / "elsewhere").write_text("one\n")
+    (recipe / "linked").symlink_to("../../elsewhere")
+    yield recipe
+    for tag in docker("images", "--format={{.Repository}}:{{.Tag}}", "celery-roundtrip/fetching").split():
+        docker("rmi", tag)
+
+
+def built_image(recipe: Path) -> tuple[str, str]:
+    """Whether the image of a recipe was built or cached, and its tag."""
+    done = build(recipe.name, recipes=recipe.parent)
+    assert done.returncode == 0, done.stderr
+    word, _, tag, _ = done.stdout.splitlines()[-1].split()
+    return word, tag
+
+
+def test_what_a_recipe_fetches_is_in_its_image_and_not_fetched_again(fetching):
+    word, tag = built_image(fetching)
+    assert (word, docker("run", "--rm", tag)) == ("built", "hello\none")
+    assert built_image(fetching) == ("cached", tag)
+    assert (fetching.parents[1] / "calls").read_text() == "called\n"
+    assert sorted(path.name for path in (fetching.parents[1] / ".build").iterdir()) == [
+        "fetching.log",
+        "images.lock",
+        "images.toml",
+    ]
+
+
+def test_a_changed_file_that_a_recipe_links_to_is_another_image(fetching):
+    _, tag = built_image(fetching)
+    (fetching.parents[1] / "elsewhere").write_text("two\n")
+    word, changed = built_image(fetching)
+    assert (word, docker("run", "--rm", changed)) == ("built", "hello\ntwo")
+    assert changed != tag
+
+
+def test_a_failed_fetch_shows_the_end_of_its_log(fetching):
+    (fetching / "fetch").write_text("#!/bin/sh\necho no such version\nexit 3\n")
+    done = build("fetching", recipes=fetching.parent)
+    assert (done.returncode, done.stdout.count("built")) == (1, 0)
+    assert done.stderr.startswith("images/build: fetching failed, the whole log is ")
+    assert done.stderr.endswith("\nno such version\n")
+
+
+def test_a_fetch_that_is_not_executable(fetching):
+    (fetching / "fetch").chmod(0o644)
+    done = build("fetching", recipes=fetching.parent)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "images/build: images/fetching/fetch is not executable: chmod +x images/fetching/fetch\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,7 +349,7 @@ def test_no_docker_daemon():
 def test_a_name_that_no_recipe_has():
     done = build("reddis")
     assert done.returncode == 2
-    assert done.stderr.endswith("no recipe is called reddis; there are base, rabbitmq, redis\n")
+    assert done.stderr.endswith("no recipe is called reddis; there are " + ", ".join(RECIPES) + "\n")
 
 
 def test_no_debootstrap_for_a_base_that_is_not_there(changed_recipes, tmp_path):

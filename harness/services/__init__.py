@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -73,6 +73,15 @@ class Service(abc.ABC):
     """URL schemes that ``--service NAME=URL`` takes."""
     ready_within: ClassVar[float] = 20.0
     """Seconds after which a start counts as failed."""
+
+    def fetch(self, say: Callable[[str], None]) -> None:
+        """Get, once for all runs, what `local_command` needs beside wheels and system packages.
+
+        Called before each local start: it must return at once where everything is there. A step that
+        lasts is announced through `say`. Default: nothing to get.
+
+        :raises ServiceUnavailable: it cannot be had; names the mending command.
+        """
 
     @abc.abstractmethod
     def local_command(self, port: int, folder: Path) -> LocalCommand:

@@ -1,0 +1,78 @@
+"""Celery's ``elasticsearch`` result backend."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from functools import cached_property
+from typing import Any
+
+from harness.backend import Backend, Stored
+from harness.services.elasticsearch import client
+
+
+class Elasticsearch(Backend):
+    name = "elasticsearch"
+    description = "Elasticsearch: a JSON document a task, the serialized task meta in a text field"
+    documentation = (
+        "https://docs.celeryq.dev/en/stable/userguide/configuration.html#elasticsearch-backend-settings"
+    )
+    services = ("elasticsearch",)
+    packages = {"elasticsearch": "celery-roundtrip[elasticsearch]"}
+
+    @property
+    def index(self) -> str:
+        return self.namespace.name
+
+    def settings(self) -> dict[str, object]:
+        # the scheme that Celery takes for this backend is elasticsearch, or elasticsearch+https
+        scheme, _, rest = self.servers["elasticsearch"].url.partition("://")
+        scheme = "elasticsearch" if scheme == "http" else f"elasticsearch+{scheme}"
+        return {"result_backend": f"{scheme}://{rest.rstrip('/')}/{self.index}"}
+
+    def prepare(self) -> None:
+        # Celery's first write creates it too, but who reads in that moment gets a 503, no shard available yet
+        import elasticsearch
+
+        try:
+            self.server.indices.create(index=self.index)
+        except elasticsearch.BadRequestError as error:
+            if error.error != "resource_already_exists_exception":
+                raise
+
+    @cached_property
+    def server(self) -> Any:
+        return client(self.servers["elasticsearch"].url)
+
+    def at_rest(self, task_id: str) -> Stored | None:
+        import elasticsearch
+
+        try:
+            found = self.server.get(index=self.index, id=self.key(task_id))
+        except elasticsearch.NotFoundError:
+            return None
+        source = dict(found["_source"])
+        raw = source.pop("result")
+        raw = b64decode(raw) if source.get("encoding") == "base64" else raw.encode("utf-8", "surrogatepass")
+        return Stored(raw, f"document {self.key(task_id)}", None, source)
+
+    def plant(self, task_id: str, raw: bytes) -> None:
+        document = {"result": b64encode(raw).decode(), "encoding": "base64"}
+        try:
+            document = {"result": raw.decode()}
+        except UnicodeDecodeError:
+            pass  # a document is JSON: Elasticsearch's own form for bytes is base64
+        self.server.index(index=self.index, id=self.key(task_id), document=document)
+
+    def inventory(self) -> list[str]:
+        from elasticsearch.helpers import scan
+
+        # searches see what was written before the last refresh
+        self.server.indices.refresh(index=self.index, ignore_unavailable=True)
+        found = scan(self.server, index=self.index, _source=False, ignore_unavailable=True)
+        return [f"document {hit['_id']}" for hit in found]
+
+    def key(self, task_id: str) -> str:
+        return f"celery-task-meta-{task_id}"
+
+    def wipe(self) -> None:
+        self.server.indices.delete(index=self.index, ignore_unavailable=True)

@@ -1,0 +1,1 @@
+../../harness/services/elasticsearch_files/EsServer.java
