@@ -19,6 +19,7 @@ from rich.table import Table
 from harness import __version__, corpus, matrix, processes, questions, services
 from harness.ascii import escape
 from harness.brokers import broker
+from harness.containers import default_images
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
@@ -245,6 +246,7 @@ def _row(facts: dict[str, Any]) -> list[str]:
 
 
 def _backends(registry: Registry) -> list[dict[str, Any]]:
+    public = default_images()
     rows = []
     for name in registry.names:
         backend = registry.load(name)
@@ -253,6 +255,7 @@ def _backends(registry: Registry) -> list[dict[str, Any]]:
                 "name": name,
                 "description": backend.description,
                 "services": list(backend.services),
+                "images": [public[service] for service in backend.services if service in public],
                 "documentation": backend.documentation,
             }
         )

@@ -33,7 +33,7 @@ from harness.matrix import Configuration
 from harness.registry import Registry, load
 from harness.runlog import LogUnwritable, RunLogWriter
 from harness.services import Server
-from harness.supervisor import Asker
+from harness.supervisor import SUPERVISOR_LOG, Asker
 from harness.verdict import Blame, Observation, Outcome, Verdict
 from harness.worker import Setup, set_up
 
@@ -87,6 +87,8 @@ class Options:
     images: Mapping[str, str]
     own_images: Mapping[str, str]
     """Those that are not the pinned public ones."""
+    logs: Path | None = None
+    """Where the logs of the run's processes are copied to at its end."""
 
 
 def wanted_services(options: Options, names: Iterable[str]) -> Record:
@@ -121,6 +123,9 @@ class Controller:
         """Outcomes of the questions that do not vary all three axes of the grid."""
         check_writable(options.report)
         check_writable(options.run_log)
+        logs = [str(options.logs)] if options.logs else []
+        for folder in logs:
+            check_writable(Path(folder, SUPERVISOR_LOG))
         self.folder = processes.new_run_folder()
         self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
         self._header = self._describe(command, selection)
@@ -130,10 +135,10 @@ class Controller:
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._closing = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.supervisor", str(self.folder)],
+            [sys.executable, "-m", "harness.supervisor", str(self.folder), *logs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=(self.folder / "supervisor.log").open("w"),
+            stderr=(self.folder / SUPERVISOR_LOG).open("w"),
             start_new_session=True,
             env={
                 **os.environ,
