@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 INSTALLED := .venv/installed
 
-.PHONY: matrix matrix-full test check format images clean
+.PHONY: matrix matrix-full test check check-github format images clean
 
 matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; makes the report
 	@$(PY) -m pytest scenarios --runtime local --fresh-services -m "not slow" -n 2; code=$$?; \
@@ -20,10 +20,21 @@ images: ## stand-in images for machines without a registry: all, or IMAGE=name
 test: $(INSTALLED) ## the project's own tests
 	@$(PY) -m pytest tests -n 2
 
-check: $(INSTALLED) ## format, lint, types
+check: $(INSTALLED) check-github ## format, lint, types, workflows
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+
+GITHUB := .github
+SCHEMA := $(PY) -m check_jsonschema --builtin-schema
+
+check-github: $(INSTALLED) ## workflows and forms, without network; GITHUB=FOLDER/.github for a copy
+	@$(SCHEMA) vendor.github-workflows $(GITHUB)/workflows/*.yml
+	@$(SCHEMA) custom.github-workflows-require-timeout $(GITHUB)/workflows/*.yml
+	@$(SCHEMA) vendor.dependabot $(GITHUB)/dependabot.yml
+	@$(SCHEMA) vendor.github-issue-config $(GITHUB)/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard $(GITHUB)/ISSUE_TEMPLATE/*.yml))
+	@.venv/bin/zizmor --offline --quiet --pedantic --strict-collection $(GITHUB)
 
 format: $(INSTALLED)
 	@$(PY) -m ruff format .

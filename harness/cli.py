@@ -20,6 +20,7 @@ from rich.table import Table
 from harness import __version__, containers, corpus, kept, matrix, processes, questions, services
 from harness.ascii import escape, redact
 from harness.brokers import broker
+from harness.containers import default_images
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
@@ -322,6 +323,7 @@ def _row(facts: dict[str, Any]) -> list[str]:
 
 
 def _backends(registry: Registry) -> list[dict[str, Any]]:
+    public = default_images()
     rows = []
     for name in registry.names:
         backend = registry.load(name)
@@ -330,6 +332,7 @@ def _backends(registry: Registry) -> list[dict[str, Any]]:
                 "name": name,
                 "description": backend.description,
                 "services": list(backend.services),
+                "images": [public[service] for service in backend.services if service in public],
                 "documentation": backend.documentation,
             }
         )

@@ -155,6 +155,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "what lies on servers named by --service",
     )
     add(
+        "--logs",
+        metavar="FOLDER",
+        help="when the run ends, copy the logs of services, workers and clients there, without the passwords "
+        "in their URLs",
+    )
+    add(
         "--deadline",
         type=float,
         default=5.0,
@@ -458,6 +464,7 @@ def _options(config: pytest.Config) -> Options:
         seed=option.seed,
         inline=option.client == "inline",
         keep=option.keep,
+        logs=base / option.logs if option.logs else None,
         deadline=option.deadline,
         backend_files=tuple(str(base / file) for file in option.backend),
         images={**_public_images(option.image_prefix), **own_images},

@@ -25,6 +25,7 @@ from harness import poll
 
 RUN_VARIABLE = "ROUNDTRIP_RUN"
 FOLDER_PREFIX = "roundtrip-"
+SUPERVISOR_LOG = "supervisor.log"
 GONE_WITHIN = 8.0
 """Seconds within which a killed process must have left the process table."""
 
@@ -190,17 +191,20 @@ def own(folder: Path) -> None:
     (folder / "owner.json").write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
 
 
-def supervise(folder: Path, root: Path, output: int | IO[str]) -> subprocess.Popen[bytes]:
+def supervise(
+    folder: Path, root: Path, output: int | IO[str], logs: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     """Start the supervisor of a run. It ends with the pipe that is its standard input.
 
     :param root: where this project's packages lie.
     :param output: where the facts go that it learns.
+    :param logs: the folder to which the logs of its children are copied at the end, or none.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.supervisor", str(folder)],
+        [sys.executable, "-m", "harness.supervisor", str(folder), *logs],
         stdin=subprocess.PIPE,
         stdout=output,
-        stderr=(folder / "supervisor.log").open("w"),
+        stderr=(folder / SUPERVISOR_LOG).open("w"),
         start_new_session=True,
         env={
             **os.environ,

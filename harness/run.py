@@ -30,6 +30,7 @@ from harness.conductor import Asked, Conductor
 from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.expectations import Expectations
 from harness.matrix import Configuration
+from harness.processes import SUPERVISOR_LOG
 from harness.registry import Registry, load
 from harness.runlog import LogUnwritable, RunLogWriter
 from harness.services import Server
@@ -89,6 +90,8 @@ class Options:
     """Those that are not the pinned public ones."""
     fresh: bool
     """Whether services are started anew even where ``roundtrip services up`` keeps some."""
+    logs: Path | None = None
+    """Where the logs of the run's processes are copied to at its end."""
 
 
 def wanted_services(options: Options, names: Iterable[str]) -> Record:
@@ -135,6 +138,9 @@ class Controller:
         """Outcomes of the questions that do not vary all three axes of the grid."""
         check_writable(options.report)
         check_writable(options.run_log)
+        logs = [str(options.logs)] if options.logs else []
+        for folder in logs:
+            check_writable(Path(folder, SUPERVISOR_LOG))
         self.folder = processes.new_run_folder()
         self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
         self._header = self._describe(command, selection)
@@ -143,7 +149,7 @@ class Controller:
             self.open_log()  # before anything is started: whatever is killed then, the log is there
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._closing = False
-        self._process = processes.supervise(self.folder, root, subprocess.PIPE)
+        self._process = processes.supervise(self.folder, root, subprocess.PIPE, logs)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def open_log(self) -> RunLogWriter:

@@ -30,12 +30,14 @@ from harness import containers, kept, poll, services
 from harness.ascii import redact
 from harness.brokers import broker
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.processes import Child, free_port, own, sweep
+from harness.processes import SUPERVISOR_LOG, Child, free_port, own, sweep
 from harness.services import Server, Service
 from harness.watching import Ending, Wait, Watcher, how_it_ended
 from harness.worker import SETUP_VARIABLE, Setup, argv, run_namespace
 
 SOCKET = "supervisor.sock"
+LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG)
+"""What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
 ALIVE_AT_MOST = 4
 """Workers alive at once."""
 AHEAD = 2
@@ -298,10 +300,13 @@ class Workers:
 
 
 class Supervisor:
-    """Holds the children and answers requests."""
+    """Holds the children and answers requests.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    :param logs: where the logs of the children are copied to at the end, or None.
+    """
+
+    def __init__(self, folder: Path, logs: Path | None = None) -> None:
+        self.folder, self._logs = folder, logs
         self.children: dict[int, Child] = {}
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
@@ -487,10 +492,22 @@ class Supervisor:
             thread.start()
         for thread in threads:
             thread.join(CONTAINER_GONE_WITHIN)
+        if self._logs:
+            self._copy_logs(self._logs)
         if self.keep:
             (self.folder / "kept").touch()
         # also what a child has put into a session of its own, as Erlang's epmd does
         sweep(self.folder, self.keep)
+
+    def _copy_logs(self, target: Path) -> None:
+        for log in sorted(found for pattern in LOGS for found in self.folder.glob(pattern)):
+            copy = target / log.relative_to(self.folder)
+            try:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                with log.open(errors="backslashreplace") as lines, copy.open("w") as file:
+                    file.writelines(redact(line) for line in lines)
+            except OSError as error:
+                self.tell({"kind": "warning", "text": f"could not copy the log {log.name}: {error}"})
 
     def _preserve(self) -> None:
         for server in self.services.running.values():
@@ -607,7 +624,7 @@ def _connect(path: str) -> Connection | None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Supervisor(Path(sys.argv[1])).serve()
+    Supervisor(*(Path(argument) for argument in sys.argv[1:])).serve()
 
 
 if __name__ == "__main__":

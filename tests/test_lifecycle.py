@@ -181,6 +181,33 @@ def test_keep_leaves_nothing_of_a_green_run(tmp_path, temporary):
     assert not matrix_run.left_in(temporary)
 
 
+def test_logs_are_copied_from_a_run_that_leaves_nothing(tmp_path, temporary):
+    cell = "scenarios/test_values.py::test_round_trip[redis-json-uncompressed-int_42]"
+    done = matrix_run.run(tmp_path, "--runtime", "local", f"--logs={tmp_path / 'logs'}", cell)
+    assert done.returncode == 0, done.stdout
+    assert not matrix_run.left_in(temporary)
+    copied = {str(log.relative_to(tmp_path / "logs")) for log in (tmp_path / "logs").rglob("*.*")}
+    assert copied == {
+        *("supervisor.log", "services/redis/service.log", "workers/w1/worker.log", "clients/c1/client.log")
+    }
+    assert (tmp_path / "logs/services/redis/service.log").read_text()
+
+
+def test_logs_are_copied_without_passwords_when_pytest_is_killed(tmp_path, temporary):
+    process = matrix_run.start(tmp_path, *MATRIX, f"--logs={tmp_path / 'logs'}")
+    folder, _ = wait_for(temporary, "worker")
+    log = folder / "services/redis/service.log"
+    assert poll.until(log.exists, 10)
+    with log.open("a") as file:
+        file.write("asked at redis://user:opensesame@127.0.0.1:6379/0\n")
+    process.kill()
+    process.communicate()
+    assert_nothing_is_left(folder, temporary)
+    copied = (tmp_path / "logs/services/redis/service.log").read_text()
+    assert "asked at redis://user:***@127.0.0.1:6379/0" in copied
+    assert "opensesame" not in copied
+
+
 def test_folders_of_killed_runs_are_found(temporary):
     gone = temporary / (processes.FOLDER_PREFIX + "gone")
     gone.mkdir()
