@@ -1,0 +1,123 @@
+"""What finding scripts share: command line, exit code, an app on the store, a real worker. Plain Celery.
+
+    python findings/ID.py RESULT_BACKEND_URL [--workaround]
+
+Exit code 0: the deviation shows, 1: it does not, 2: cannot tell. With ``--workaround`` the script does what
+the expectation advises, and should find that it no longer shows. The worker imports a script as a module:
+everything that it needs to know comes from the environment there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from celery import Celery
+
+GIVE_UP_AFTER = 60  # seconds
+SCRIPT = Path(sys.argv[0])
+
+
+def _from_command_line():
+    """Read the command line, once; processes that the script starts find it in their environment."""
+    words = [word for word in sys.argv[1:] if word != "--workaround"]
+    if len(words) != 1 or "://" not in words[0]:
+        print(f"usage: python {SCRIPT.name} RESULT_BACKEND_URL [--workaround]", file=sys.stderr)
+        sys.exit(2)
+    folder = tempfile.mkdtemp(prefix="finding-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    workaround = "yes" if "--workaround" in sys.argv else ""
+    os.environ.update(FINDING_URL=words[0], FINDING_FOLDER=folder, FINDING_WORKAROUND=workaround)
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+if "FINDING_URL" not in os.environ:
+    _from_command_line()
+URL = os.environ["FINDING_URL"]
+WORKAROUND = bool(os.environ["FINDING_WORKAROUND"])
+"""Whether the workaround is to be in place."""
+
+
+def finding_app(url=URL, broker=None, **settings):
+    """An app whose results go to the store. Its messages go to a folder, unless `broker` is a URL.
+
+    Cassandra's URL is cassandra://HOST:PORT/KEYSPACE, S3's s3+http://KEY:SECRET@HOST:PORT/BUCKET.
+    """
+    app = Celery("finding", set_as_current=False)
+    folder = os.environ["FINDING_FOLDER"]
+    options = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), folder)
+    app.conf.update(
+        broker_url=broker or "filesystem://",
+        broker_transport_options={} if broker else {**options, "polling_interval": 0.02},
+        broker_connection_retry_on_startup=True,
+        **{**_store(url), **settings},
+    )
+    return app
+
+
+def _store(url):
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme == "cassandra":
+        return {
+            "result_backend": "cassandra://",
+            "cassandra_servers": [parts.hostname],
+            "cassandra_port": parts.port or 9042,
+            "cassandra_keyspace": parts.path.strip("/"),
+            "cassandra_table": "finding",
+        }
+    if parts.scheme.startswith("s3+"):
+        return {
+            "result_backend": f"s3://{parts.path.strip('/')}/",
+            "s3_access_key_id": parts.username,
+            "s3_secret_access_key": parts.password,
+            "s3_endpoint_url": f"{parts.scheme[3:]}://{parts.hostname}:{parts.port}",
+        }
+    return {"result_backend": url}
+
+
+@contextlib.contextmanager
+def worker(pool="solo", *arguments):
+    """A real ``celery worker`` on the script's ``app``, for as long as the context lasts."""
+    folder = Path(os.environ["FINDING_FOLDER"])
+    command = [sys.executable, "-m", "celery", "-A", SCRIPT.stem, "worker", "-P", pool, *arguments]
+    command += ["--without-mingle", "--without-gossip", "--without-heartbeat"]
+    with (folder / "worker.log").open("wb") as log:
+        running = subprocess.Popen(
+            command, cwd=SCRIPT.resolve().parent, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+def main(look):
+    """Run `look() -> (whether it shows, what was seen)`, print one line and exit."""
+
+    def give_up(*_):
+        raise TimeoutError(f"ended from outside, or no answer within {GIVE_UP_AFTER} seconds")
+
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, give_up)
+    signal.alarm(GIVE_UP_AFTER)
+    try:
+        shows, seen = look()
+        code = 0 if shows else 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
+        code, seen = 2, f"{type(error).__name__}: {error}"
+    signal.alarm(0)
+    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(str(seen).split())[:300])
+    sys.stdout.flush()
+    sys.exit(code)
