@@ -363,6 +363,7 @@ class Cell:
         self._session.busy("read", remaining)
         try:
             if self._is_overdue(submission, trace):
+                self.unanswered = submission
                 return self._received(submission, Answer.NOTHING, state=submission.result.state)
             value = submission.result.get(timeout=remaining, propagate=False)
             state = submission.result.state
@@ -376,11 +377,12 @@ class Cell:
         return self._received(submission, Answer.RETURNED, state=state, value=value)
 
     def _is_overdue(self, submission: Submission, trace: TaskTrace) -> bool:
-        """Whether the deadline passed before this read, and it finds nothing: to wait any more is no use.
+        """Whether the deadline passed before this read, or nothing was written, and it finds nothing.
 
-        Where the store loses everything, each cell behind the first would else cost `FLOOR`.
+        To wait any more is no use, and where a store loses or refuses everything each cell would pay for it.
         """
-        late = trace.ended is not None and time.monotonic() > trace.ended + self._shows_within
+        refused = trace.write_error is not None and trace.wrote is None
+        late = refused or (trace.ended is not None and time.monotonic() > trace.ended + self._shows_within)
         # where reading consumes, only a longer read takes in what the neighbours were answered
         return late and not self._session.backend.reading_consumes and not submission.result.ready()
 
