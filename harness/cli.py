@@ -114,13 +114,21 @@ def doctor(as_json: bool, files: Sequence[str]) -> None:
 @click.option("--cells", "what", flag_value="cells", help="cells of a selection")
 @click.option("-m", "expression", default="", metavar="EXPR", help="with --cells: pytest's -m expression")
 @click.option("--slow", is_flag=True, help="with --cells: the slow ones too")
+@click.option("--markdown", is_flag=True, help="with --questions: as docs/questions.md has them")
 @AS_JSON
 @BACKEND_FILES
 @_plain_errors
-def list_(what: str | None, expression: str, slow: bool, as_json: bool, files: Sequence[str]) -> None:
+def list_(
+    what: str | None, expression: str, slow: bool, markdown: bool, as_json: bool, files: Sequence[str]
+) -> None:
     """List what there is to ask: backends, scenarios, values, questions, or the cells of a selection."""
     if what is None:
         raise click.UsageError("say what: --backends, --scenarios, --values, --questions or --cells")
+    if markdown:
+        if what != "questions":
+            raise click.UsageError("--markdown goes with --questions")
+        click.echo(questions.markdown(questions.scenarios()), nl=False)
+        return
     registry = Registry(files)
     rows = _cells(registry, expression, slow) if what == "cells" else _LISTS[what](registry)
     if as_json:

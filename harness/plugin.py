@@ -124,7 +124,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail, instead of skipping, when this backend (or 'all') cannot be run",
     )
     add("--broker", default="redis", help="message broker of the workers (default: redis)")
-    add("--pool", default="prefork", help="worker pool: prefork (default), threads or solo")
+    add("--pool", default="prefork", help="worker pool: prefork (default), threads, solo, gevent or eventlet")
     add(
         "--run-log",
         default=DEFAULT_RUN_LOG,

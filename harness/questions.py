@@ -1,6 +1,7 @@
 """The questions that a result store must answer, by id; scenarios and values declare which they answer.
 
 A question that nothing declares is an open one: ``roundtrip list --questions`` shows it.
+docs/questions.md is `markdown` of all scenarios; a test holds it current.
 """
 
 from __future__ import annotations
@@ -13,6 +14,20 @@ from collections.abc import Sequence
 from harness import corpus
 from harness.scenario import Scenario
 
+TITLES = {
+    "v": "Values",
+    "r": "At rest",
+    "s": "State and metadata",
+    "f": "Failures that travel",
+    "g": "Reading",
+    "l": "Lifetime",
+    "i": "Identity",
+    "c": "Groups, chains, chords",
+    "p": "Workers and pools",
+    "n": "The notes' own claims",
+    "d": "Django",
+}
+"""Headings of the families of questions, by the first letter of their ids."""
 QUESTIONS = {
     "v-none": "None, booleans, empty containers and strings",
     "v-int": "integers around 2^31, 2^53, 2^63, 2^64, thousands of digits",
@@ -142,3 +157,27 @@ def answered(declared: Sequence[Scenario]) -> dict[str, list[str]]:
                 if not by_value or question in asked_by_values:
                     table[question].append(scenario.name)
     return table
+
+
+def markdown(declared: Sequence[Scenario]) -> str:
+    """All questions with the scenarios that answer them, what each promises and on which axes it is asked."""
+    table = answered(declared)
+    promises = {scenario.name: scenario for scenario in declared}
+    lines = [
+        "# Questions and promises",
+        "",
+        "Made by `roundtrip list --questions --markdown > docs/questions.md`; a test holds it current.",
+    ]
+    for letter, title in TITLES.items():
+        lines += ["", f"## {title}", "", "| question | asked by | promise | axes |", "|---|---|---|---|"]
+        for question, meaning in QUESTIONS.items():
+            if not question.startswith(letter + "-"):
+                continue
+            told = f"`{question}` {meaning}"
+            for name in table[question] or ["OPEN"]:
+                scenario = promises.get(name)
+                promise = scenario.promise if scenario else ""
+                axes = ", ".join(scenario.axes) if scenario else ""
+                lines.append(f"| {told} | `{name}` | {promise} | {axes} |".replace("  ", " "))
+                told = ""
+    return "\n".join(lines) + "\n"

@@ -59,6 +59,14 @@ def test_list_of_questions_shows_open_ones():
     assert not any(questions.answered([]).values())
 
 
+def test_the_page_of_questions_is_current():
+    made = questions.markdown(questions.scenarios())
+    page = Path(questions.__file__).parent.parent / "docs" / "questions.md"
+    assert made == page.read_text(encoding="utf-8"), (
+        "roundtrip list --questions --markdown > docs/questions.md"
+    )
+
+
 def test_every_question_of_this_stage_is_answered():
     answered = {one["question"] for one in table("list", "--questions") if one["answered by"] != "OPEN"}
     values = {"none", "int", "float", "str", "bytes", "seq", "dict", "time", "num", "id", "class", "hook"}
