@@ -7,7 +7,7 @@ passes through one of three functions:
 * `describe` writes any Python value in a type-tagged ASCII form;
 * `escape` turns any text into bounded, printable ASCII;
 * `redact` hides passwords and given secrets. Redact before you bound: a cut may remove the mark by
-  which a password is recognised.
+  which a password is recognised. What a password is called by a setting's name alone, `is_secret` knows.
 
 The form that `describe` writes is Python's own ``repr`` for exact None, bool, int, float, str, bytes,
 list, tuple and dict, and ``type(content)`` for everything else: ``set({1, 2})``,
@@ -101,6 +101,14 @@ _QUERY_PASSWORD = re.compile(
     r"""([?&;](?:password|passwd|pwd|secret|token|api_?key|secret_?access_?key)=)[^&;\s'"<>]+""",
     re.IGNORECASE,
 )
+
+
+def is_secret(name: str) -> bool:
+    """Whether a setting of that name holds a password or the like, which must not be shown."""
+    return _SECRET_NAME.search(name) is not None
+
+
+_SECRET_NAME = re.compile(r"password|passwd|pwd|secret|api_?key", re.IGNORECASE)
 
 
 def type_name(kind: type) -> str:

