@@ -43,7 +43,12 @@ class Memcached(Backend):
         return f"{self.prefix}celery-task-meta-{task_id}"
 
     def at_rest(self, task_id: str) -> Stored | None:
-        raw = self.client.get(self.key(task_id))
+        from pymemcache.exceptions import MemcacheIllegalInputError
+
+        try:
+            raw = self.client.get(self.key(task_id))
+        except MemcacheIllegalInputError:
+            return None  # too long, or with blanks or NUL in it: no item can have that key
         if raw is None:
             return None
         # "HD t3600": seconds left, -1 for ever

@@ -11,6 +11,9 @@ from typing import Any
 from harness.backend import Backend, Stored
 from harness.services.s3 import Endpoint
 
+NO_SUCH_OBJECT = {"NoSuchKey", "KeyTooLongError", "XMinioInvalidObjectName", "400", "404"}
+"""Codes for a key that has no object, or that none can have."""
+
 
 class S3(Backend):
     name = "s3"
@@ -26,7 +29,8 @@ class S3(Backend):
     @property
     def bucket(self) -> str:
         """The bucket that the URL names, or one of the run's own."""
-        return self.endpoint.bucket or self.namespace.run
+        # a run's id holds underscores and may end in one; a bucket's name must not
+        return self.endpoint.bucket or self.namespace.run.replace("_", "-") + "-results"
 
     @property
     def base_path(self) -> str:
@@ -63,7 +67,9 @@ class S3(Backend):
     def at_rest(self, task_id: str) -> Stored | None:
         try:
             found = self.client.get_object(Bucket=self.bucket, Key=self.key(task_id))
-        except self.client.exceptions.NoSuchKey:
+        except self.client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in NO_SUCH_OBJECT:
+                raise
             return None
         shown = {"content-type": found.get("ContentType"), "content-encoding": found.get("ContentEncoding")}
         place = f"object {self.bucket}/{self.key(task_id)}"

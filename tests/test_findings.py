@@ -22,6 +22,7 @@ from harness.errors import ServiceUnavailable
 from harness.expectations import Expectation, Expectations, files
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
+from harness.services.s3 import Endpoint
 from harness.supervisor import ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,9 @@ STORES: dict[str, str] = {
     "django-cache-memory": "locmem://{folder}",
     "cassandra": "{cassandra}/finding",
     "elasticsearch": "{elasticsearch}/finding",
+    "memcached": "cache+{memcached}",
+    "mongodb": "{mongodb}",
+    "s3": "{s3}finding",
 }
 """Backend that an expectation names first -> URL of a store; for rpc that is the broker, for Django's caches
 and databases what the script makes settings of."""
@@ -101,6 +105,49 @@ BASE64 = (
         "def look(url):",
     ),
     ("backend=url)", 'backend="__main__:Base64+" + url)'),
+)
+
+
+def _subclass(old: str, new: str, imported: str, *lines: str) -> tuple[tuple[str, str], ...]:
+    """Let a script without a worker name a subclass of its own in `result_backend`."""
+    made = f"{imported}\n\n\nclass Mended{''.join(f'    {line}{chr(10)}' for line in lines)}".replace(
+        "    (", "(", 1
+    )
+    return ((old, new), ('app = Celery("finding")', f'{made}\n\napp = Celery("finding")'))
+
+
+def _of_cache(*lines: str) -> tuple[tuple[str, str], ...]:
+    return _subclass(
+        "result_backend = url",
+        'result_backend = "__main__:Mended+" + url.partition("+")[2]',
+        "import time\nfrom hashlib import sha256\nfrom celery.backends.cache import CacheBackend",
+        "(CacheBackend):",
+        *lines,
+    )
+
+
+def _of_s3(*lines: str) -> tuple[tuple[str, str], ...]:
+    return _subclass(
+        'result_backend="s3://"',
+        'result_backend="__main__:Mended+s3://"',
+        "from hashlib import sha256\nfrom celery.backends.s3 import S3Backend",
+        "(S3Backend):",
+        *lines,
+    )
+
+
+HASHING = (
+    'def get_key_for_task(self, task_id, key=""):',
+    "    return super().get_key_for_task(sha256(str(task_id).encode()).hexdigest(), key)",
+)
+WHOLE = _subclass(
+    "result_backend = url",
+    'result_backend = "__main__:Mended+" + url',
+    "from celery.backends.mongodb import MongoBackend",
+    "(MongoBackend):",
+    "def _get_task_meta_for(self, task_id):",
+    '    stored = self.collection.find_one({"_id": task_id}) or {}',
+    "    return {**stored, **super()._get_task_meta_for(task_id)}",
 )
 WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "database-compression-ignored": (
@@ -189,6 +236,42 @@ WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "exception-class-remade": REBUILDABLE,
     "exception-class-wrapped": REBUILDABLE,
     "exception-tuple-becomes-list": (TO_PICKLE,),
+    "cache-compression-ignored": _of_cache("supports_result_compression = True"),
+    "memcached-result-lost-after-30-days": _of_cache(
+        "def set(self, key, value):",
+        "    return self.client.set(key, value, int(time.time() + self.expires))",
+    ),
+    "memcached-task-id-refused": _of_cache(*HASHING),
+    "memcached-result-too-large": (
+        (
+            'app.conf.result_serializer = "json"\n',
+            "from zlib import compress, decompress\n\nfrom kombu.serialization import register\n"
+            "from kombu.utils.json import dumps, loads\n\n"
+            "register(\n"
+            '    "zjson",\n'
+            "    lambda obj: compress(dumps(obj).encode()),\n"
+            "    lambda raw: loads(decompress(raw)),\n"
+            '    "application/x-zjson",\n'
+            '    "binary",\n'
+            ")\n"
+            'app.conf.update(result_serializer="zjson", result_accept_content=["zjson"])\n',
+        ),
+    ),
+    "mongodb-result-too-large": (
+        ('result_serializer = "json"', 'update(result_serializer="json", result_compression="zlib")'),
+    ),
+    "mongodb-family-not-read": WHOLE,
+    "mongodb-stamps-not-read": WHOLE,
+    "s3-compression-ignored": _of_s3(
+        "supports_result_compression = True",
+        "def get(self, key):",
+        "    key = key.decode() if isinstance(key, bytes) else key",
+        "    try:",
+        '        return self._get_s3_object(key).get()["Body"].read()',
+        "    except self._s3_resource.meta.client.exceptions.NoSuchKey:",
+        "        return None",
+    ),
+    "s3-task-id-refused": _of_s3(*HASHING),
     "rpc-compression-ignored": (
         (
             'app.conf.update(result_serializer="json", result_compression="zlib")\n',
@@ -333,7 +416,9 @@ def _served(name: str, folder: Path) -> Iterator[str]:
         ready(one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within)
         if name == "cassandra":
             _make_keyspace(url)
-        yield url.replace("http://", "elasticsearch://")  # as Celery names it
+        if name == "s3":
+            Endpoint.of(url).client().create_bucket(Bucket="finding")
+        yield url.replace("http://", "elasticsearch://") if name == "elasticsearch" else url  # Celery's name
     finally:
         child.kill()
         child.process.wait()

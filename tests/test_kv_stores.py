@@ -293,6 +293,19 @@ def test_mongodb_tells_the_lifetime_that_a_ttl_index_gives(tmp_path):
     assert (second.raw, second.lifetime, second.columns["bson"]) == (b"\xff", 60, "binary")
 
 
+def test_a_run_whose_id_no_bucket_could_have_makes_one(tmp_path):
+    with running("s3", tmp_path) as url:
+        server = Server("s3", "external", url, "S3", "1", False)
+        backend = s3_backend.S3(Namespace("roundtrip-a_b_-s3", tmp_path, "roundtrip-a_b_"), {"s3": server})
+        backend.prepare()
+        backend.prepare()
+        backend.plant("task", b"1")
+        assert backend.inventory() == ["roundtrip-a_b_-s3/celery-task-meta-task"]
+        backend.wipe()
+        backend.wipe()
+        assert backend.client.list_buckets().get("Buckets", []) == []
+
+
 def test_s3_tells_the_lifetime_that_a_lifecycle_rule_gives():
     soon = datetime.now(UTC) + timedelta(days=2)
     header = f'expiry-date="{soon:%a, %d %b %Y %H:%M:%S} GMT", rule-id="x"'
