@@ -24,22 +24,24 @@ class Database(Backend):
 
     def at_rest(self, task_id: str) -> Stored | None:
         rows = self.run(
-            "select id, result, status, date_done, traceback from celery_taskmeta "
+            "select task_id, id, result, status, date_done, traceback from celery_taskmeta "
             f"where task_id = {self.mark}",
             task_id,
         )
-        if not rows or rows[0][1] is None:
-            return None
-        number, result, *columns = rows[0]
-        shown = dict(zip(("status", "date_done", "traceback"), columns, strict=True))
-        return Stored(bytes(result), f"celery_taskmeta row {number}", None, shown)
+        for found, number, result, *columns in rows:
+            # MySQL also finds ids that differ in case or in trailing blanks
+            if found == task_id and result is not None:
+                shown = dict(zip(("status", "date_done", "traceback"), columns, strict=True))
+                return Stored(bytes(result), f"celery_taskmeta row {number}", None, shown)
+        return None
 
     def plant(self, task_id: str, raw: bytes) -> None:
         self.evict(task_id)
-        number = self.run("select coalesce(max(id), 0) + 1000000 from celery_taskmeta")[0][0]
-        marks = ", ".join([self.mark] * 3)
+        lowest = self.run("select min(id) from celery_taskmeta")[0][0]
+        number = min(lowest or 0, 0) - 1  # below zero: Celery's own numbers come from a sequence above it
+        marks = ", ".join([self.mark] * 4)
         self.run(
-            f"insert into celery_taskmeta (id, task_id, status, result) values ({marks}, {self.mark})",
+            f"insert into celery_taskmeta (id, task_id, status, result) values ({marks})",
             *(number, task_id, "SUCCESS", raw),
         )
 

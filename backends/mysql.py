@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from backends._database import Database
 from harness.services.mariadb import connect
@@ -20,7 +20,8 @@ class MySQL(Database):
     def settings(self) -> dict[str, object]:
         # a database of its own: Celery writes database_table_names into classes that all apps share
         parts = urlsplit(self.servers["mariadb"].url)
-        return {"result_backend": f"db+mysql+pymysql://{parts.netloc}/{self.space()}"}
+        own = parts._replace(scheme="db+mysql+pymysql", path=f"/{self.space()}")
+        return {"result_backend": urlunsplit(own)}
 
     def prepare(self) -> None:
         self._run(None, f"create database if not exists {self.space()} character set utf8mb4")

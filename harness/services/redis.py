@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
-from harness.services import Container, LocalCommand, Service
+from harness.services import Container, LocalCommand, Service, with_whole_paths
 
 
 class Redis(Service):
@@ -60,11 +60,7 @@ class Redis(Service):
                 "a rediss:// URL must say how the certificate is checked: add ?ssl_cert_reqs=required "
                 "(or optional, none)"
             )
-        for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
-            if name in query:
-                query[name] = str(Path(query[name]).resolve())
-                if not Path(query[name]).exists():
-                    raise RoundtripError(f"{name} of the rediss:// URL: there is no file {query[name]}")
+        query = with_whole_paths(query, ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"), parts.scheme)
         return urlunsplit(parts._replace(query=urlencode(query)))
 
     def preserve(self, url: str) -> None:
