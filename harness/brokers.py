@@ -51,7 +51,7 @@ class Broker(abc.ABC):
     def put(
         self, namespace: str, queue: str, servers: Mapping[str, Server], body: bytes, correlation_id: str
     ) -> None:
-        """Put a message natively into a queue that exists.
+        """Put a message natively into a queue that exists; it says of itself that it is JSON.
 
         :raises NotImplementedError: the broker offers no way to do it.
         """
@@ -97,10 +97,16 @@ class RedisBroker(Broker):
 
         message = {
             "body": base64.b64encode(body).decode(),
-            "content-type": "application/octet-stream",
-            "content-encoding": "binary",
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
             "headers": {},
-            "properties": {"correlation_id": correlation_id, "body_encoding": "base64"},
+            "properties": {
+                "correlation_id": correlation_id,
+                "body_encoding": "base64",
+                # without them kombu takes the message for a lost connection
+                "delivery_tag": correlation_id,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+            },
         }
         with redis.Redis.from_url(servers["redis"].url) as client:
             client.lpush(redis_prefix(namespace) + queue, json.dumps(message))
@@ -173,7 +179,8 @@ class RabbitMQBroker(Broker):
     ) -> None:
         import amqp
 
-        message = amqp.Message(body, correlation_id=correlation_id, content_type="application/octet-stream")
+        told = {"content_type": "application/json", "content_encoding": "utf-8"}
+        message = amqp.Message(body, correlation_id=correlation_id, **told)
         with amqp_channel(servers["rabbitmq"]) as channel:
             channel.basic_publish(message, exchange="", routing_key=queue)
 

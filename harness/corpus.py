@@ -49,7 +49,7 @@ class Failure:
 
     name: str
     question: str
-    """``f-builtin`` or ``f-custom``."""
+    """``f-builtin``, ``f-custom``, ``f-cause`` or ``f-text``."""
     why: str
     build: Callable[[], BaseException]
 
@@ -840,6 +840,18 @@ def _marked_error() -> MarkedError:
     return error
 
 
+def _caused_error() -> ValueError:
+    error = ValueError("bad")
+    error.__cause__ = KeyError("k")
+    return error
+
+
+def _noted_error() -> ValueError:
+    error = ValueError("bad")
+    error.add_note("while reading line 7")
+    return error
+
+
 FAILURES: tuple[Failure, ...] = (
     Failure("value_error_args", "f-builtin", "Several arguments.", lambda: ValueError("bad", 7, None)),
     Failure("value_error_bare", "f-builtin", "No arguments at all.", ValueError),
@@ -868,6 +880,17 @@ FAILURES: tuple[Failure, ...] = (
     Failure("custom_nested", "f-custom", "A qualified name.", lambda: Outer.InnerError("inside")),
     Failure("custom_text", "f-custom", "Its text is not its args.", lambda: SpokenError("said", 1)),
     Failure("custom_defaults", "f-custom", "Made without arguments.", DefaultsError),
+    Failure("cause", "f-cause", "Raised from another exception.", _caused_error),
+    Failure("notes", "f-cause", "Somebody added a note.", _noted_error),
+    Failure(
+        "group",
+        "f-cause",
+        "Holds exceptions among its arguments.",
+        lambda: ExceptionGroup("several", [ValueError("bad", 7), KeyError("k")]),
+    ),
+    Failure("text_nul", "f-text", "NUL, which is no text to some.", lambda: ValueError("before\0after")),
+    Failure("text_surrogate", "f-text", "Is no UTF-8.", lambda: ValueError("before\ud800after")),
+    Failure("text_1mib", "f-text", "Its traceback is as long.", lambda: ValueError("x" * 2**20)),
 )
 
 _FAILURES_BY_NAME: dict[str, Failure] = {each.name: each for each in FAILURES}

@@ -33,8 +33,8 @@ Classes
     data classes: type, then fields, slots too. Attributes of subclasses, a defaultdict's factory and a
     deque's bound count where the type was kept; attributes that were lost always count.
 Exceptions
-    Type, args, attributes, notes, cause. Another class is coerced if it is a subclass of what was sent,
-    and altered otherwise: ``except`` of the sent class no longer catches it.
+    Type, args, attributes, notes, cause, members of a group. Another class is coerced if it is a subclass
+    of what was sent, and altered otherwise: ``except`` of the sent class no longer catches it.
 Sharing
     One object at two places that comes back as two, or the reverse: coerced, kind ``sharing``.
 Opaque
@@ -652,6 +652,9 @@ def _look_exception(pair: _Pair) -> _Found:
     for name in ("args", "__cause__"):
         descriptor = BaseException.__dict__[name]
         yield pair.at(f".{name}", None, descriptor.__get__(sent), descriptor.__get__(received))
+    if isinstance(sent, BaseExceptionGroup) and isinstance(received, BaseExceptionGroup):
+        # they were taken from args when it was made: who changes those does not change these
+        yield pair.at(".exceptions", None, sent.exceptions, received.exceptions)
     yield from _look_attributes(pair)
 
 

@@ -32,6 +32,10 @@ class Gate:
         """The task's side: say that it came by, and go on."""
         Path(self.path + ".reached").touch()
 
+    def was_passed(self) -> bool:
+        """The task's side: whether a task has come by before."""
+        return Path(self.path + ".reached").exists()
+
     def reached(self) -> None:
         """The client's side: wait until a task stands at the gate.
 

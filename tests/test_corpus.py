@@ -37,7 +37,7 @@ def test_names_are_unique_and_selectable():
 
 def test_every_question_of_values_has_values():
     assert {each.question for each in corpus.VALUES} == {f"v-{name}" for name in QUESTIONS}
-    assert {each.question for each in corpus.FAILURES} == {"f-builtin", "f-custom"}
+    assert {each.question for each in corpus.FAILURES} == {"f-builtin", "f-custom", "f-cause", "f-text"}
 
 
 def test_every_value_says_why():

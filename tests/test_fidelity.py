@@ -122,6 +122,14 @@ def caused(error, cause):
     return error
 
 
+def relabelled(error, args):
+    error.args = args
+    return error
+
+
+GROUP = ExceptionGroup("a", [KeyError("k")])
+
+
 @pytest.mark.parametrize(
     ("sent", "received", "verdict"),
     [
@@ -253,6 +261,16 @@ def caused(error, cause):
         (noted(ValueError("a"), "note"), ValueError("a"), ALTERED),
         (caused(ValueError("a"), KeyError("k")), ValueError("a"), ALTERED),
         (caused(ValueError("a"), KeyError("k")), caused(ValueError("a"), KeyError("k")), EXACT),
+        (noted(ValueError("a"), "note"), noted(ValueError("a"), "note"), EXACT),
+        (noted(ValueError("a"), "note"), noted(ValueError("a"), "other"), ALTERED),
+        (ValueError("a"), noted(ValueError("a"), "note"), ALTERED),
+        (caused(ValueError("a"), KeyError("k")), caused(ValueError("a"), KeyError("l")), ALTERED),
+        (ExceptionGroup("a", [KeyError("k")]), ExceptionGroup("a", [KeyError("k")]), EXACT),
+        (ExceptionGroup("a", [KeyError("k")]), ExceptionGroup("a", [KeyError("l")]), ALTERED),
+        (ExceptionGroup("a", [KeyError("k")]), ExceptionGroup("a", [KeyError("k"), OSError()]), ALTERED),
+        (ExceptionGroup("a", [KeyError("k")]), ValueError("a", [KeyError("k")]), ALTERED),
+        (ExceptionGroup("a", [caused(KeyError(), OSError())]), ExceptionGroup("a", [KeyError()]), ALTERED),
+        (GROUP, relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args), ALTERED),
         # opaque
         (len, len, EXACT),
         (int, int, EXACT),

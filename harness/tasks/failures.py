@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
+from harness.gates import Gate
 from harness.tasks import task
 
 LINGERS = 2.5
@@ -25,3 +27,46 @@ def linger() -> str:
     while time.monotonic() < end:
         time.sleep(0.05)
     return "nobody ended it"
+
+
+@task()
+def fail_foreign() -> None:
+    """Raise what the caller cannot import."""
+    from harness.foreign import ForeignError
+
+    raise ForeignError("from afar", 7)
+
+
+@task()
+def fail_local(base: str) -> None:
+    """Raise an exception of a class that exists in this function only."""
+
+    class LocalError(ValueError if base == "of_value_error" else Exception):  # type: ignore[misc]
+        """Found by no name."""
+
+    raise LocalError("local", 7)
+
+
+@task()
+def fail_with_lock() -> None:
+    """Raise an exception with an argument that nothing serializes."""
+    raise ValueError("bad", threading.Lock())
+
+
+@task(acks_late=True)
+def die_once_late(gate: str) -> str:
+    """Die the first time; say so the second time."""
+    return _die_once(gate)
+
+
+@task(acks_late=True, reject_on_worker_lost=True)
+def die_once_rejected(gate: str) -> str:
+    """The same, but the message goes back to the queue."""
+    return _die_once(gate)
+
+
+def _die_once(gate: str) -> str:
+    if not Gate(gate).was_passed():
+        Gate(gate).passed()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "second time"
