@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import matrix_run
@@ -22,14 +21,13 @@ def table(*arguments: str):
     return json.loads(done.stdout)
 
 
-def test_doctor_starts_what_it_says_can_be_served():
-    before = set(Path(tempfile.gettempdir()).glob("roundtrip-*"))
+def test_doctor_starts_what_it_says_can_be_served(temporary):
     found = table("doctor")
     redis = next(one for one in found["services"] if one["name"] == "redis")
     assert redis["ok"]
     assert "ready in" in redis["how"]
     assert {one["name"] for one in found["backends"] if one["ok"]} >= {"redis", "sqlite", "filesystem"}
-    assert set(Path(tempfile.gettempdir()).glob("roundtrip-*")) <= before
+    assert not list(temporary.glob("roundtrip-*"))
 
 
 def test_doctor_names_the_mending_command(tmp_path):
