@@ -758,6 +758,14 @@ class Cell:
         """Add a sentence to the evidence."""
         self.evidence.setdefault("notes", []).append(evidence.line(sentence))
 
+    def observed(self, **flags: bool) -> None:
+        """What was seen of capabilities that Celery declares of the backend: flag -> whether it has it.
+
+        The report holds it against the declaration. To be called only where the store was really seen to
+        have it or not: a result that never came says nothing.
+        """
+        self.facts(observed=flags)
+
     def facts(self, **facts: object) -> None:
         """Add observed facts to the evidence."""
         self.evidence.setdefault("facts", {}).update(

@@ -1,4 +1,4 @@
-"""The ``roundtrip`` command: doctor, list, report, explain, services."""
+"""The ``roundtrip`` command: doctor, list, report, explain, merge, diff, findings, services."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -145,22 +146,128 @@ def list_(
 @click.option(
     "-o",
     "--output",
-    default=".roundtrip/report.html",
-    show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="where the report goes",
+    help="where the report goes  [default: .roundtrip/report.html, or standard output for markdown and json]",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("html", "markdown", "json")),
+    default="html",
+    show_default=True,
+    help="markdown is for GitHub's $GITHUB_STEP_SUMMARY, json the report's content",
 )
 @_plain_errors
-def report(run_log: Path, output: Path) -> None:
-    """Make the HTML report of a run log."""
+def report(run_log: Path, output: Path | None, kind: str) -> None:
+    """Make the report of a run log."""
     from harness import runlog
-    from harness.report.html import write_html
+    from harness.report.html import render_html, write_page
+    from harness.report.markdown import render_markdown
+    from harness.report.plain import render_json
 
     log = runlog.read(run_log)
-    write_html(log, output)
-    if not log.complete:
-        click.echo("the run is incomplete: its log has no footer", err=True)
+    made = {"html": render_html, "markdown": render_markdown, "json": render_json}[kind](log)
+    if log.incomplete:
+        click.echo(f"the run is incomplete: {log.incomplete}", err=True)
+    if output is None and kind == "html":
+        output = Path(".roundtrip/report.html")
+    if output is None:
+        click.echo(made, nl=kind == "json")
+    else:
+        click.echo(write_page(made, output))
+
+
+@main.command()
+@click.argument("shards", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="where the merged run log goes",
+)
+@_plain_errors
+def merge(shards: tuple[Path, ...], output: Path) -> None:
+    """Join run logs of one matrix (SHARDS, in any order) into one run log.
+
+    A cell on which they do not agree is flaky, and counts as failed. Logs that were made with different
+    versions of Python or a package are refused.
+    """
+    from harness.merge import merge as merged
+    from harness.report.model import sentence
+
+    made = merged(shards, output)
+    for part in made.parts:
+        if part.incomplete:
+            click.echo(f"run {part.run} is incomplete: {part.incomplete}", err=True)
+    for seen in made.flaky:
+        click.echo(f"flaky: {seen.cell_id}: {seen.reason.removeprefix('flaky: ')}", err=True)
+    click.echo(f"{len(made.parts)} runs, {sentence(Counter(seen.outcome for seen in made.observations))}")
     click.echo(output)
+
+
+@main.command()
+@click.argument("first", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("second", type=click.Path(path_type=Path, dir_okay=False))
+@AS_JSON
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="write a page that shows the two runs side by side, too",
+)
+@_plain_errors
+def diff(first: Path, second: Path, as_json: bool, html_file: Path | None) -> None:
+    """Say what changed from the run log FIRST to the run log SECOND.
+
+    Exit code 0 if nothing is broken, 1 if something is, 2 if they cannot be compared.
+    """
+    from harness import runlog
+    from harness.diff import Change, as_text, compare, render_json
+    from harness.report.html import render_diff, write_page
+
+    comparison = compare(runlog.read(first), runlog.read(second))
+    for log in (comparison.first, comparison.second):
+        if log.incomplete:
+            click.echo(f"{log.path} is incomplete: {log.incomplete}", err=True)
+    if as_json:
+        click.echo(render_json(comparison))
+    else:
+        for line in as_text(comparison):
+            click.echo(line)
+    if html_file:
+        click.echo(f"page: {write_page(render_diff(comparison), html_file)}", err=True)
+    sys.exit(1 if comparison.counts[Change.BROKEN] else 0)
+
+
+@main.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="write to this file")
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="write nothing; exit code 1 if FILE is not current",
+)
+@click.option(
+    "--by", type=click.Choice(("blame", "backend")), default="blame", show_default=True, help="how to group"
+)
+@BACKEND_FILES
+@_plain_errors
+def findings(output: Path | None, check: Path | None, by: str, files: Sequence[str]) -> None:
+    """List the known deviations: what a user sees, why, and what to do instead. Markdown."""
+    from harness.findings import Grouping, outdated, page
+    from harness.report.html import write_page
+
+    text = page(files, Grouping(by))
+    if check:
+        if outdated(check, text):
+            click.echo(f"{check} is not current; make it again: roundtrip findings -o {check}", err=True)
+            sys.exit(1)
+    elif output:
+        click.echo(write_page(text, output))
+    else:
+        click.echo(text, nl=False)
 
 
 @main.command()

@@ -56,6 +56,7 @@ class State:
         self.broken = ""
         self.unknown_ids: list[str] = []
         self.records: dict[str, list[dict[str, Any]]] = {}
+        self._told: set[tuple[str, str]] = set()
 
     @property
     def selection(self) -> Selection:
@@ -79,6 +80,24 @@ class State:
             root, say = self.config.rootpath, self.progress.say
             self.controller = Controller(self.options, command, selection, root, has_cells, say)
         return self.controller
+
+    def told_of(self, scenario: Scenario) -> list[dict[str, Any]]:
+        """The run log's record of a scenario, the first time that it is asked for."""
+        name = (scenario.module, scenario.name)
+        if name in self._told:
+            return []
+        self._told.add(name)
+        return [
+            {
+                "kind": "scenario",
+                "name": scenario.name,
+                "family": scenario.family,
+                "promise": scenario.promise,
+                "links": list(scenario.links),
+                "axes": [str(axis) for axis in scenario.axes],
+                "answers": list(scenario.answers),
+            }
+        ]
 
     def run_folder(self) -> Path:
         if self.is_xdist_worker:
@@ -299,7 +318,11 @@ class CellItem(pytest.Item):
             logs = observer.service_logs(self.cell.configuration)
             seen = replace(seen, evidence={**(seen.evidence or {}), "service_log": logs})
         record = _record(self, seen, judged.outcome, judged.reason, found.id if found else None, observer)
-        state.records[self.nodeid] = [record, *observer.finished_configurations()]
+        state.records[self.nodeid] = [
+            *state.told_of(self.scenario),
+            record,
+            *observer.finished_configurations(),
+        ]
         if judged.outcome is Outcome.FAILED:
             raise CellFailed(judged.reason)
         if judged.outcome is Outcome.EXPECTED:

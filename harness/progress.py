@@ -42,6 +42,8 @@ class Progress:
 
     def show(self, record: dict[str, Any]) -> None:
         """Take in a record that was just written to the run log."""
+        if record["kind"] == "scenario":
+            return
         cell = record["cell"]
         name = " ".join(cell[axis] for axis in ("backend", "serializer", "compression"))
         if cell.get("worker"):

@@ -145,6 +145,7 @@ class Controller:
         self.run = self.folder.name.removeprefix(processes.FOLDER_PREFIX)
         self._header = self._describe(command, selection)
         self._log: RunLogWriter | None = None
+        self._scenarios: set[str] = set()
         if has_cells:
             self.open_log()  # before anything is started: whatever is killed then, the log is there
         self._facts: queue.SimpleQueue[Record] = queue.SimpleQueue()
@@ -211,8 +212,12 @@ class Controller:
                 self.warnings.append(escape(redact(fact["text"]), 400))
 
     def note(self, record: Record) -> None:
-        """Write a judged cell to the run log."""
+        """Write a judged cell, its scenario or its configuration to the run log."""
         self.take_facts()
+        if record["kind"] == "scenario":
+            if record["name"] in self._scenarios:
+                return  # every xdist process tells of the scenarios that it meets
+            self._scenarios.add(record["name"])
         self.open_log().write(record)
         if record["kind"] == "observation":
             self.counts[record["outcome"]] += 1

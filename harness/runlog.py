@@ -160,6 +160,23 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class Part(Record):
+    """One of the runs in a merged log."""
+
+    run: str
+    started: str
+    ended: str | None = None
+    command: list[str] = Field(default_factory=list)
+    platform: str = ""
+    selection: str = ""
+    seed: int | str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Cells that it judged, by outcome."""
+    incomplete: str | None = None
+    """Why it lacks cells that were selected; None if it ended by itself."""
+
+
 class Header(Record):
     """The first line: what ran, where, with which versions."""
 
@@ -176,6 +193,20 @@ class Header(Record):
     selection: str = ""
     seed: int | str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    parts: list[Part] | None = None
+    """The runs that `harness.merge` joined; None in the log of one run."""
+
+
+class ScenarioRecord(Record):
+    """A scenario of which a cell follows: what it promises, so that a report needs no source code."""
+
+    kind: Literal["scenario"] = "scenario"
+    name: str
+    family: str = ""
+    promise: str = ""
+    links: list[str] = Field(default_factory=list)
+    axes: list[str] = Field(default_factory=list)
+    answers: list[str] = Field(default_factory=list)
 
 
 class Service(Record):
@@ -234,6 +265,8 @@ class ObservationRecord(Record):
     expectation: str | None = None
     nodeid: str
     repro: str
+    run: str | None = None
+    """In a merged log: the run that judged it."""
 
 
 class Footer(Record):
@@ -249,6 +282,7 @@ class Footer(Record):
 
 _MODELS: dict[str, type[Record]] = {
     "header": Header,
+    "scenario": ScenarioRecord,
     "service": Service,
     "configuration": Configuration,
     "observation": ObservationRecord,
@@ -267,6 +301,7 @@ class RunLog:
 
     path: Path
     header: Header
+    scenarios: list[ScenarioRecord] = field(default_factory=list)
     services: list[Service] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
     observations: list[ObservationRecord] = field(default_factory=list)
@@ -277,7 +312,14 @@ class RunLog:
     @property
     def complete(self) -> bool:
         """Whether the run ended by itself: there is a footer, and it was not cut short."""
-        return self.footer is not None and self.footer.cut_short is None
+        return self.incomplete is None
+
+    @property
+    def incomplete(self) -> str | None:
+        """Why cells may be missing; None if the run ended by itself."""
+        if self.footer is None:
+            return "its log has no footer" + (", and its last line was cut off" if self.cut else "")
+        return f"cut short: {self.footer.cut_short}" if self.footer.cut_short is not None else None
 
     @property
     def counts(self) -> Counts:
@@ -334,9 +376,17 @@ class RunLogWriter:
             raise LogUnwritable(self.path, why) from why
         self._started = True
 
-    def close(self, counts: Mapping[Outcome, int] | Mapping[str, int], cut_short: str | None = None) -> None:
-        """Write the footer and close the file. Raises `RecordRefused` and `LogUnwritable`."""
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
+    def close(
+        self,
+        counts: Mapping[Outcome, int] | Mapping[str, int],
+        cut_short: str | None = None,
+        ended: str | None = None,
+    ) -> None:
+        """Write the footer and close the file. Raises `RecordRefused` and `LogUnwritable`.
+
+        :param ended: when the run ended, if not now.
+        """
+        ended = ended or datetime.now(UTC).isoformat(timespec="seconds")
         numbers = {str(outcome): number for outcome, number in counts.items()}
         self.write({"kind": "footer", "ended": ended, "counts": numbers, "cut_short": cut_short})
         self._release()
@@ -421,6 +471,8 @@ def _add(log: RunLog, number: int, found: dict[str, Any]) -> None:
             log.observations.append(record)
         case Configuration():
             log.configurations.append(record)
+        case ScenarioRecord():
+            log.scenarios.append(record)
         case Service():
             log.services.append(record)
         case Footer():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ FAMILIES = (
     *("notes", "django"),
 )
 """Markers of scenario families: the part of the file's name behind ``test_``."""
+
+
+_LINK = re.compile(r"https?://[^\s)>\]]*[^\s)>\].,;]")
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Scenario:
     def promise(self) -> str:
         """The first paragraph of the docstring."""
         return (inspect.getdoc(self.body) or "").partition("\n\n")[0].replace("\n", " ")
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The addresses in the docstring: where the promise is given."""
+        return tuple(dict.fromkeys(_LINK.findall(inspect.getdoc(self.body) or "")))
 
     @property
     def family(self) -> str:

@@ -36,6 +36,8 @@ def stored_with_codec(cell):
     stored = cell.at_rest(task)
     cell.show(stored)
     codec, smaller = cell.codec_at_rest(stored)
+    if stored:
+        cell.observed(supports_result_compression=codec is not None)
     return cell.promise(
         codec == cell.algorithm and smaller,
         received,
@@ -116,6 +118,8 @@ def test_lifetime(cell):
     declared, expires = cell.declares("supports_autoexpire"), cell.result_expires
     cell.show(stored)
     cell.facts(supports_autoexpire=declared, result_expires=expires, seconds_left=left)
+    if stored:
+        cell.observed(supports_autoexpire=left is not None)
     held = left is not None and expires - 120 < left <= expires if declared else left is None
     return cell.promise(
         stored is not None and held,

@@ -47,6 +47,8 @@ def test_group(cell):
         "no_propagate": lambda: made.get(timeout=2, propagate=False),
     }[cell.case]
     seen = cell.ask(ask)
+    if cell.case == "join_native" and not seen.timed_out:
+        cell.observed(supports_native_join=seen.error is None)
     if cell.case != "no_propagate":
         return cell.equals(seen, wanted)
     told = [type(one).__name__ for one in seen.value or ()]

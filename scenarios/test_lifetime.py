@@ -122,6 +122,8 @@ def test_failure_expires(cell):
     stored = cell.at_rest(task)
     left = stored.lifetime if stored else None
     cell.facts(seconds_left=left, supports_failure_expires=cell.declares("supports_failure_expires"))
+    if stored and cell.case == "failure":
+        cell.observed(supports_failure_expires=left is not None and left <= HOUR)
     held = left == wanted if None in (left, wanted) else wanted - 120 < left <= wanted
     return cell.promise(
         held,

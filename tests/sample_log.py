@@ -44,6 +44,31 @@ _VALUES = {
 }  # fmt: skip
 VALUES = tuple(_VALUES)
 
+DOCS = "https://docs.celeryq.dev/en/stable/userguide/configuration.html"
+CLAIM = 'The notes: "msgpack is more compact than JSON".'
+
+
+def _scenario(name: str, family: str, promise: str, axes: str, *answers: str) -> dict[str, Any]:
+    return {
+        "kind": "scenario",
+        "name": name,
+        "family": family,
+        "promise": promise,
+        "links": [DOCS, "javascript:alert(1)"],
+        "axes": axes.split(),
+        "answers": list(answers),
+    }
+
+
+_GRID = "backend serializer compression"
+SCENARIOS = (
+    _scenario("test_round_trip", "values", "A result comes back whole.", f"{_GRID} value", "v-*"),
+    _scenario("test_stored_as_configured", "at_rest", "Codec and serializer are used.", _GRID, "r-codec"),
+    _scenario("test_lifetime", "at_rest", f"It expires. {HOSTILE}", "backend case", "r-life"),
+    _scenario("test_unserializable_argument", "failures", "The caller is told.", "backend", "f-argument"),
+    _scenario("test_msgpack_is_compact", "notes", CLAIM, "backend", "n-msgpack"),
+)
+
 _COERCED = {"tuple": "[1, 2]", "namedtuple": "[1, 2]", "date": "'2024-02-29'", "uuid": "'12345678'"}
 _UNUSUAL: dict[tuple[str, str], tuple[Verdict, Blame, bool]] = {
     # (backend, value): what the backend makes of it, and whether an expectation knows
@@ -59,6 +84,7 @@ _UNUSUAL: dict[tuple[str, str], tuple[Verdict, Blame, bool]] = {
     ("django-db", "lambda"): (Verdict.EXPOSED, Blame.BACKEND, False),
     ("django-db", "int-digits"): (Verdict.UNSUPPORTED, Blame.BACKEND, True),
 }
+_SIZES = {"uncompressed": 1100, "zlib": 320, "bzip2": 410}
 _TRACEBACK = (
     "Traceback (most recent call last):\n"
     '  File "client.py", line 1, in read\n'
@@ -88,6 +114,7 @@ def records(cells: int | None = None) -> Iterator[dict[str, Any]]:
             "require": [],
         },
     }
+    yield from SCENARIOS
     yield _service(
         "redis", product="Valkey", version="8.1.0", runtime="local", url="redis://127.0.0.1:6399/0"
     )
@@ -138,6 +165,7 @@ def _observations(cells: int | None) -> Iterator[dict[str, Any]]:
         for case in ("seconds", "zero", "none", "thirty-days"):
             yield _lifetime(backend, case)
         yield _argument(backend)
+        yield _claim(backend)
     for serializer in SERIALIZERS:
         yield _absent(serializer)
 
@@ -163,7 +191,11 @@ def _configuration(cell: dict[str, str]) -> dict[str, Any]:
     return {
         "kind": "configuration",
         "cell": cell,
-        "declared": {"supports_native_join": cell["backend"] == "redis", "persistent": True},
+        "declared": {
+            "supports_native_join": cell["backend"] == "redis",
+            "supports_autoexpire": cell["backend"] != "django-db",
+            "persistent": True,
+        },
         "settings": {"result_serializer": cell["serializer"], "result_compression": cell["compression"]},
         "worker_ready_seconds": 1.5,
         "seconds": 4.2,
@@ -280,7 +312,9 @@ def _deviation(
 def _stored(backend: str, serializer: str, codec: str) -> dict[str, Any]:
     cell, axes = _point(backend, serializer, codec), ["backend", "serializer", "compression"]
     at_rest = {
-        "place": "celery-task-meta-1", "size": 64, "hex": b"\x80\x04\x95stored".hex(), "cut": False,
+        "place": "celery-task-meta-1",
+        "size": _SIZES[codec] + len(backend) * 9 + len(serializer) * 20,
+        "hex": b"\x80\x04\x95stored".hex(), "cut": False,
         "serializer": serializer, "codec": None, "decoded": None, "lifetime": None,
     }  # fmt: skip
     if backend == "rpc" and codec != "uncompressed":
@@ -298,6 +332,7 @@ def _lifetime(backend: str, case: str) -> dict[str, Any]:
     cell, axes = {**_point(backend), "case": case}, ["backend", "case"]
     observed = {
         "asked": case,
+        "observed": {"supports_autoexpire": backend != "rpc" or case != "none"},
         "left": 86400,
         "nested": {"places": ["a", "b"], "none": None},
         "markup": HOSTILE,
@@ -321,6 +356,16 @@ def _argument(backend: str) -> dict[str, Any]:
             reason="stale expectation redis-argument says hung, but the promise held",
         )  # fmt: skip
     return _observation("test_unserializable_argument", cell, axes, Verdict.EXACT, Outcome.PASSED)
+
+
+def _claim(backend: str) -> dict[str, Any]:
+    """A scenario of the family that quotes claims: it holds everywhere but on one backend."""
+    held = backend != "memcached"
+    return _observation(
+        "test_msgpack_is_compact", _point(backend), ["backend"], Verdict.EXACT if held else Verdict.ALTERED,
+        Outcome.PASSED if held else Outcome.FAILED, blame=None if held else Blame.SERIALIZER,
+        detail="" if held else "it is larger", reason="" if held else "altered, blame serializer",
+    )  # fmt: skip
 
 
 def _absent(serializer: str) -> dict[str, Any]:

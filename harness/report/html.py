@@ -18,8 +18,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.diff import MEANINGS, Comparison
+from harness.report import charts
 from harness.report.model import BLAMES, OUTCOMES, VERDICTS, build, printable
+from harness.report.text import evidence_lines
 from harness.runlog import LogUnwritable, RunLog
+
+DIFFERENCES = 400
+"""Cells of each kind of change that a page of differences shows with their evidence."""
 
 
 def render_html(log: RunLog) -> str:
@@ -30,6 +36,47 @@ def render_html(log: RunLog) -> str:
     """
     style, script = _asset("report.css"), _asset("report.js")
     report = build(log)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            header=log.header,
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+            data=Markup(embedded(report.data)),
+            verdicts=VERDICTS,
+            outcomes=OUTCOMES,
+            blames=BLAMES,
+            sizes=charts.sizes(report.sizes),
+            codec_names=charts.codec_names(report.sizes),
+            codec_key=charts.key,
+            times=charts.times(report.times),
+        )
+    )
+
+
+def render_diff(comparison: Comparison) -> str:
+    """Two runs side by side, as one self-contained page that needs no script."""
+    style = _asset("report.css")
+    return (
+        _environment()
+        .get_template("diff.html.j2")
+        .render(
+            comparison=comparison,
+            changes=MEANINGS,
+            style=Markup(style),
+            policy=_policy(style),
+            verdicts=VERDICTS,
+            outcomes=OUTCOMES,
+            evidence=evidence_lines,
+            limit=DIFFERENCES,
+        )
+    )
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("harness.report"),
         autoescape=True,
@@ -40,33 +87,32 @@ def render_html(log: RunLog) -> str:
     )
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["command"] = lambda words: shlex.join(words)
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        header=log.header,
-        style=Markup(style),
-        script=Markup(script),
-        policy="; ".join(
-            (
-                "default-src 'none'",
-                f"script-src '{_digest(script)}'",
-                f"style-src '{_digest(style)}'",
-                "img-src data:",
-                "connect-src 'none'",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
-        data=Markup(embedded(report.data)),
-        verdicts=VERDICTS,
-        outcomes=OUTCOMES,
-        blames=BLAMES,
+    return environment
+
+
+def _policy(style: str, script: str | None = None) -> str:
+    """What the browser may load: the page's own style and script, and nothing else."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_digest(script)}'" if script else "script-src 'none'",
+            f"style-src '{_digest(style)}'",
+            "img-src data:",
+            "connect-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
     )
 
 
 def write_html(log: RunLog, path: str | os.PathLike[str]) -> Path:
     """Write the report to a file and return its path. Raises `LogUnwritable` where it cannot be written."""
+    return write_page(render_html(log), path)
+
+
+def write_page(page: str, path: str | os.PathLike[str]) -> Path:
+    """Write a page, or other text that is made of a run log. Raises `LogUnwritable`."""
     path = Path(path)
-    page = render_html(log)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # newline: the hashes of the policy are those of the bytes, which another line end would change

@@ -1,10 +1,11 @@
 """What a run log means to a reader: the report's content, before it becomes HTML.
 
-Every observation is counted in exactly one of two tables. **The matrix** holds the scenarios that vary
-serializer and compression, by backend, serializer and compression. **The questions** are all other scenarios,
-by backend: a scenario that asks at the default serializer only says nothing about that serializer in
-particular, and counting it in the matrix would make one square look larger, and better or worse, than its
-neighbours.
+**The questions** count every observation once, by family, scenario and backend. **The matrix** counts those
+of the scenarios that vary serializer and compression once more, by backend, serializer and compression: a
+scenario that asks at the default serializer only says nothing about that serializer in particular, and
+counting it in the matrix would make one square look larger, and better or worse, than its neighbours.
+
+Nothing here knows the name of a backend, a scenario or a capability: they are what the log says they are.
 """
 
 from __future__ import annotations
@@ -121,10 +122,76 @@ class MatrixRow:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What the cells of one scenario say of one backend."""
+
+    tally: Tally
+    verdict: Verdict
+    """Of the worst of them: by outcome, then by verdict."""
+    blame: Blame | None
+
+
+@dataclass(frozen=True)
 class QuestionRow:
     scenario: str
-    tallies: list[Tally | None]
+    promise: str
+    """The scenario's own sentence; empty if the log does not tell."""
+    links: list[str]
+    answers: list[str]
+    """Ids of the questions that it answers."""
+    backends: list[Answer | None]
+    """One for each backend of the report; None where nothing was asked."""
+
+    @property
+    def worst(self) -> Outcome:
+        return worst(Counter(answer.tally.worst for answer in self.backends if answer))
+
+
+@dataclass(frozen=True)
+class Family:
+    """The scenarios of one file."""
+
+    name: str
+    title: str
+    rows: list[QuestionRow]
+
+    @property
+    def tally(self) -> Tally:
+        found: Counter[Outcome] = Counter()
+        for row in self.rows:
+            for answer in row.backends:
+                found += answer.tally.counts if answer else Counter()
+        return Tally(found)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What Celery declares of one backend's capability, held against what was seen."""
+
+    declared: list[Any]
+    """What its instances say; more than one where they do not agree."""
+    seen: dict[bool, int]
+    """Cells that saw the capability, and that saw its absence."""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether everything that was seen is as declared; None where nothing can be held against it."""
+        found = [value for value in (True, False) if self.seen.get(value)]
+        if not found or not self.declared:
+            return None
+        return [bool(value) for value in self.declared] == found
+
+
+@dataclass(frozen=True)
+class Capability:
+    flag: str
+    backends: list[Declaration]
     """One for each backend of the report."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether a scenario of this run looked."""
+        return any(found.seen for found in self.backends)
 
 
 @dataclass(frozen=True)
@@ -140,6 +207,8 @@ class Failure:
     cells: int
     said: str
     """What the first of them says."""
+    commands: list[str]
+    """Each repeats one of them."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +235,21 @@ class NotRun:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A number that cells of one kind have in common, for a chart."""
+
+    backend: str
+    serializer: str
+    compression: str
+    cells: int
+    low: float
+    """The least, or the 10th percentile."""
+    middle: float
+    """The median."""
+    high: float
+
+
+@dataclass(frozen=True)
 class Report:
     title: str
     sentence: str
@@ -179,7 +263,10 @@ class Report:
     codecs: list[str]
     backends: list[str]
     matrix: list[MatrixRow]
-    questions: list[QuestionRow]
+    families: list[Family]
+    capabilities: list[Capability]
+    sizes: list[Measured]
+    times: list[Measured]
     failures: list[Failure]
     known: list[Known]
     not_run: list[NotRun]
@@ -247,13 +334,17 @@ def build(log: RunLog) -> Report:
         outcome=worst(counts),
         banners=_banners(log),
         log=log,
-        # of two records of one service the later holds all of the earlier
-        services=list({service.name: service for service in log.services}.values()),
+        # of two records of one service the later holds all of the earlier; runs that were merged may have had
+        # several of one name
+        services=list({(s.name, s.product, s.version, s.image): s for s in log.services}.values()),
         problems=[service for service in log.services if service.problem],
         codecs=codecs,
         backends=backends,
         matrix=_matrix(log.observations, codecs),
-        questions=_questions(log.observations, backends),
+        families=_families(log, backends),
+        capabilities=_capabilities(log, backends),
+        sizes=_sizes(log.observations),
+        times=_times(log.observations),
         failures=_failures(log.observations),
         known=_known(log.observations),
         not_run=_not_run(log),
@@ -280,6 +371,17 @@ def _banners(log: RunLog) -> list[str]:
                 "The log contradicts itself: its footer counts "
                 f"{_counted(told)}, and its observations are {_counted(found)}."
             )
+    if log.header.parts:
+        incomplete = [part for part in log.header.parts if part.incomplete]
+        banners.append(
+            f"{len(log.header.parts)} runs are joined here"
+            + (f"; {len(incomplete)} of them are incomplete." if incomplete else ".")
+        )
+    if flaky := sum("runs" in seen.evidence for seen in log.observations):
+        banners.append(
+            f"{flaky:,} cell{' is' if flaky == 1 else 's are'} flaky, and failed for that: "
+            "the runs that are joined here do not agree on the verdict."
+        )
     banners += [
         f"{service.name} ended in the middle of the run: {service.ended}. Cells that needed it and had no "
         "answer yet are indeterminate, or were not run."
@@ -323,15 +425,134 @@ def _matrix(observations: Iterable[ObservationRecord], codecs: list[str]) -> lis
     return rows
 
 
-def _questions(observations: Iterable[ObservationRecord], backends: list[str]) -> list[QuestionRow]:
-    tallies: dict[str, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
-    for seen in observations:
-        if not in_matrix(seen):
-            tallies[seen.scenario][seen.cell.get("backend", "")].add(seen.outcome)
+TITLES = {
+    "values": "Values: does it come back whole?",
+    "at_rest": "At rest: is it stored as configured?",
+    "state": "State and metadata",
+    "failures": "Failures that travel",
+    "reading": "Reading",
+    "lifetime": "Lifetime",
+    "identity": "Identity",
+    "canvas": "Groups, chains, chords",
+    "pools": "Workers and pools",
+    "notes": "The notes' own claims",
+    "django": "Django",
+}
+"""Titles of the families, in the order of the report; one that is not here stands behind them."""
+
+
+def _families(log: RunLog, backends: list[str]) -> list[Family]:
+    """The scenarios by family, each with its promise and what became of it on every backend."""
+    told = {one.name: one for one in log.scenarios}
+    cells: dict[str, dict[str, list[ObservationRecord]]] = defaultdict(lambda: defaultdict(list))
+    rows: dict[str, list[QuestionRow]] = defaultdict(list)
+    for seen in log.observations:
+        cells[seen.scenario][seen.cell.get("backend", "")].append(seen)
+    for name, found in sorted(cells.items()):
+        record = told.get(name)
+        family = record.family if record else _family_of(next(iter(found.values()))[0].nodeid)
+        answers = [_answer(found[backend]) if backend in found else None for backend in backends]
+        rows[family].append(
+            QuestionRow(
+                scenario=name,
+                promise=record.promise if record else "",
+                links=[link for link in record.links if link.startswith("https://")] if record else [],
+                answers=record.answers if record else [],
+                backends=answers,
+            )
+        )
+    order = list(TITLES)
+    names = sorted(rows, key=lambda name: (order.index(name) if name in TITLES else len(order), name))
     return [
-        QuestionRow(scenario, [found.get(backend) for backend in backends])
-        for scenario, found in sorted(tallies.items())
+        Family(name, TITLES.get(name, name.replace("_", " ").capitalize() or "Other"), rows[name])
+        for name in names
     ]
+
+
+def _family_of(nodeid: str) -> str:
+    """The family by the file's name, for logs that say nothing of their scenarios."""
+    return nodeid.partition("::")[0].rpartition("/")[2].removesuffix(".py").removeprefix("test_")
+
+
+def _answer(found: Iterable[ObservationRecord]) -> Answer:
+    tally = Tally()
+    severity, verdicts = list(OUTCOMES), list(Verdict)
+    for seen in (found := list(found)):
+        tally.add(seen.outcome)
+    shown = min(found, key=lambda seen: (severity.index(seen.outcome), -verdicts.index(seen.verdict)))
+    return Answer(tally, shown.verdict, shown.blame)
+
+
+def observed(seen: ObservationRecord) -> dict[str, bool]:
+    """The capabilities that a scenario saw, or saw missing, in one cell: `harness.cell.Cell.observed`."""
+    facts = seen.evidence.get("facts")
+    found = facts.get("observed") if isinstance(facts, dict) else None
+    return {flag: bool(value) for flag, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _capabilities(log: RunLog, backends: list[str]) -> list[Capability]:
+    """Every flag that a worker configuration declares or a cell observed."""
+    declared: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    seen: dict[str, dict[str, Counter[bool]]] = defaultdict(lambda: defaultdict(Counter))
+    for configuration in log.configurations:
+        for flag, value in configuration.declared.items():
+            values = declared[flag][configuration.cell.get("backend", "")]
+            if value is not None and value not in values:
+                values.append(value)
+    for one in log.observations:
+        for flag, value in observed(one).items():
+            seen[flag][one.cell.get("backend", "")][value] += 1
+    return [
+        Capability(
+            flag,
+            [
+                Declaration(sorted(declared[flag][name], key=str, reverse=True), dict(seen[flag][name]))
+                for name in backends
+            ],
+        )
+        for flag in sorted(declared.keys() | seen.keys(), key=lambda flag: (flag not in seen, flag))
+    ]
+
+
+def size_at_rest(seen: ObservationRecord) -> int | None:
+    """Bytes of the stored form, where the cell kept them."""
+    at_rest = seen.evidence.get("at_rest")
+    size = at_rest.get("size") if isinstance(at_rest, dict) else None
+    return size if isinstance(size, int) else None
+
+
+def _sizes(observations: Iterable[ObservationRecord]) -> list[Measured]:
+    """Bytes at rest by backend, serializer and codec.
+
+    Only of scenarios that vary these and neither value nor case: they store one thing everywhere, so that
+    its sizes can be compared.
+    """
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for seen in observations:
+        size = size_at_rest(seen)
+        if size is not None and in_matrix(seen) and not {"value", "case"} & seen.cell.keys():
+            cell = seen.cell
+            found[cell["backend"], cell["serializer"], cell["compression"]].append(size)
+    return [_measured(place, numbers, 0.0) for place, numbers in sorted(found.items())]
+
+
+def _times(observations: Iterable[ObservationRecord]) -> list[Measured]:
+    """Seconds that cells of the matrix cost, by backend, from the 10th to the 90th percentile.
+
+    Cells that failed or did not run are left out: they cost their deadline, or nothing.
+    """
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for seen in observations:
+        if seen.outcome in (Outcome.PASSED, Outcome.EXPECTED) and in_matrix(seen) and seen.seconds > 0:
+            found[seen.cell["backend"], "", ""].append(seen.seconds)
+    return [_measured(place, numbers, 0.1) for place, numbers in sorted(found.items())]
+
+
+def _measured(place: tuple[str, str, str], numbers: list[float], cut: float) -> Measured:
+    numbers.sort()
+    last = len(numbers) - 1
+    low, middle, high = (numbers[round(last * part)] for part in (cut, 0.5, 1 - cut))
+    return Measured(*place, cells=len(numbers), low=low, middle=middle, high=high)
 
 
 def _failures(observations: Iterable[ObservationRecord]) -> list[Failure]:
@@ -343,7 +564,10 @@ def _failures(observations: Iterable[ObservationRecord]) -> list[Failure]:
     failures = []
     for (scenario, point, verdict, blame), found in alike.items():
         backends = sorted({seen.cell.get("backend", "") for seen in found})
-        failures.append(Failure(scenario, point, verdict, blame, backends, len(found), said(found[0])))
+        commands = [seen.repro for seen in found]
+        failures.append(
+            Failure(scenario, point, verdict, blame, backends, len(found), said(found[0]), commands)
+        )
     return failures
 
 
@@ -495,6 +719,7 @@ def _encode(log: RunLog) -> dict[str, Any]:
         "keys": list(keys.numbers),
         "blobs": [json.loads(text) for text in blobs.numbers],
         "configurations": configurations,
+        "promises": {printable(one.name): one.promise for one in log.scenarios if one.promise},
         "verdicts": {name: list(meaning) for name, meaning in VERDICTS.items()},
         "outcomes": {name: list(meaning) for name, meaning in OUTCOMES.items()},
         "blames": {name: meaning.text for name, meaning in BLAMES.items()},

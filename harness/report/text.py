@@ -141,6 +141,11 @@ def _explain(log: RunLog, seen: ObservationRecord) -> Iterator[str]:
     yield from _part("run this cell alone", seen.repro)
 
 
+def evidence_lines(log: RunLog, seen: ObservationRecord) -> list[str]:
+    """What backs the verdict of one cell: all of `explain` but its names."""
+    return list(_explain(log, seen))[1:]
+
+
 def _part(title: str, value: Any) -> Iterator[str]:
     """A titled part of the evidence; nothing for nothing."""
     if value is None or value == "" or value == [] or value == {}:

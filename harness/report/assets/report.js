@@ -63,15 +63,54 @@
   const buttons = Object.fromEntries(["back", "previous", "next", "close"].map((id) => [id, document.getElementById(id)]));
   let list = null; // {title, lede, cells, place}: what Back returns to, and what Previous and Next walk through
   let shown = -1;
+  let missing = null; // the id that a link asked for, where no cell has it
 
+  let found = null; // the list of the page's own filters
+  const redraws = []; // what shows a part of the state draws itself anew
   const announce = (text) => {
     const live = document.getElementById("announce");
     (drawer.open ? drawer : document.body).append(live); // outside an open modal nothing is read aloud
     live.textContent = text;
   };
-  const setFragment = (text) => {
+  // ---------------------------------------------------------------- the page's state, in its fragment
+  //
+  // #backend=redis&verdict=lost&sort=slowest&open=matrix&open.backend=redis&cell=ID: the filters, what the drawer
+  // lists, the cell that it shows. A fragment without "=" is a section of the page, and leaves all that alone.
+
+  const FACETS = ["outcome", "verdict", "blame", "backend", "serializer", "compression", "scenario"];
+  const chosen = {}; // facet, "q" (text), "sort", "values" (serializer), "differing" -> what was chosen
+  const KEPT = [...FACETS, "q", "sort", "values", "differing"];
+  const fragment = () => {
+    const pairs = KEPT.filter((name) => chosen[name]).map((name) => [name, chosen[name]]);
+    if (drawer.open && list && list.from) {
+      pairs.push(["open", list.from.kind]);
+      for (const [name, value] of Object.entries(list.from.asked)) pairs.push([`open.${name}`, value]);
+    }
+    if (drawer.open && (shown >= 0 || missing !== null)) pairs.push(["cell", shown >= 0 ? idOf(shown) : missing]);
+    return pairs.length ? "#" + pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&") : "";
+  };
+  const parsed = (text) => {
+    const found = new Map();
+    for (const pair of text.replace(/^#/, "").split("&")) {
+      const at = pair.indexOf("=");
+      if (at < 0) continue;
+      let value = pair.slice(at + 1);
+      try {
+        value = decodeURIComponent(value);
+      } catch {
+        // a fragment typed by hand: taken as it stands
+      }
+      found.set(pair.slice(0, at), value);
+    }
+    return found;
+  };
+  const here = () => (location.hash.includes("=") ? location.hash : "");
+  let applying = false; // while the fragment is put into effect it is not written
+  const remember = (instead = false) => {
+    const text = fragment();
+    if (applying || text === here()) return;
     try {
-      history.replaceState(null, "", text || location.pathname + location.search);
+      history[instead ? "replaceState" : "pushState"](null, "", text || location.pathname + location.search);
     } catch {
       location.hash = text;
     }
@@ -102,7 +141,7 @@
     const stale = get("expectation", i) !== null && get("outcome", i) === "failed";
     return stale ? get("reason", i) : get("detail", i) || get("reason", i);
   };
-  const cellButton = (i, name) =>
+  const cellButton = (i, name, measure = null) =>
     h(
       "button",
       {
@@ -112,7 +151,7 @@
       h("span", { class: "mark", "aria-hidden": "true" }, (D.verdicts[get("verdict", i)] || ["?"])[0]),
       h("span", { class: "name" }, name),
       h("span", { class: "what" }, get("verdict", i), get("blame", i) && `, blame ${get("blame", i)}`,
-        h("span", { class: "outcome" }, ` \u00b7 ${WORDS[get("outcome", i)]}`)),
+        h("span", { class: "outcome" }, ` \u00b7 ${WORDS[get("outcome", i)]}`), measure),
       h("span", { class: "detail" }, said(i)),
     );
 
@@ -141,7 +180,7 @@
   const openList = (next) => {
     list = next;
     shown = -1;
-    setFragment("");
+    missing = null;
     list.cells = list.cells.map((i) => [rank(i), i]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((pair) => pair[1]);
     const name = nameIn(list.cells);
     const groups = GROUPS.map(([title, lede], number) => {
@@ -168,19 +207,21 @@
       h("p", { class: "lede" }, list.lede),
       configuration(list.place), groups));
     document.getElementById("drawer-title").focus();
+    remember();
   };
 
   const openCell = (i) => {
     shown = i;
+    missing = null;
     const at = list ? list.cells.indexOf(i) : -1;
     if (at < 0) list = null;
-    buttons.back.hidden = !list;
+    buttons.back.hidden = !list || list.onPage; // closing leads back to that one
     buttons.previous.hidden = buttons.next.hidden = !list;
     buttons.previous.disabled = at <= 0;
     buttons.next.disabled = !list || at === list.cells.length - 1;
-    setFragment("#cell=" + encodeURIComponent(idOf(i)));
     show(evidence(i));
     document.getElementById("drawer-title").focus();
+    remember();
   };
 
   // ---------------------------------------------------------------- evidence
@@ -271,6 +312,17 @@
       })));
   };
 
+  const runs = (told) => {
+    if (!Array.isArray(told) || !told.every(isObject)) return part("runs", "What each run saw", generic(told));
+    return part("runs", "Flaky: what each run saw",
+      told.map((one) => h("details", { class: "run" },
+        h("summary", {}, h("code", {}, one.run ?? "?"), " ",
+          h("span", { class: "chip", "data-outcome": one.outcome }, WORDS[one.outcome] ?? "?"), " ",
+          h("span", { class: "chip" }, one.verdict ?? "?"), one.blame ? ` blame: ${one.blame}` : "",
+          one.detail && h("span", { class: "quiet" }, ` ${one.detail}`)),
+        facts(Object.entries(one).filter(([name, value]) => !["run", "outcome", "verdict", "blame", "detail"].includes(name) && value !== null && value !== "")))));
+  };
+
   const copyBox = (command, id, buttonId) =>
     h("div", { class: "command" }, h("code", { id }, command), h("button", { type: "button", class: "plain copy", id: buttonId, "data-copy": command }, "Copy"));
 
@@ -293,6 +345,7 @@
     const parts = [
       isObject(found.facts) && typeof found.facts.remedy === "string" && found.facts.remedy
         && part("remedy", "The command that makes it run", copyBox(found.facts.remedy)),
+      given("runs", runs),
       given("difference", (v) => difference(v, oracle !== null && !(D.flags[i] & 2) && oracle !== found.received)),
       given("sent", (v) => part("sent", "Sent", text(v))),
       oracle === null ? null : part("oracle", "Oracle: what serializer and codec alone return", text(oracle)),
@@ -402,9 +455,9 @@
       }
       return seen.size > 1;
     };
-    let serializer = null; // null: all of them
-    let only = false;
     const draw = () => {
+      const serializer = D.serializers.includes(chosen.values) ? chosen.values : null; // null: all of them
+      const only = chosen.differing === "only";
       const serializers = D.serializers.filter((s) => serializer === null || s === serializer);
       const columns = serializers.map((s) => [s, D.backends.filter((b) => [...cells.values()].some((row) => row.has(JSON.stringify([s, b]))))]).filter(([, b]) => b.length);
       const rows = [...cells].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([value, row]) => [value, row, columns.some(([s]) => differs(row, s))]);
@@ -414,8 +467,9 @@
         h("div", { class: "segments", role: "group", "aria-label": "Serializer" }, [null, ...D.serializers].map((s) => {
           const button = h("button", { type: "button", "aria-pressed": String(s === serializer), "data-segment": s ?? "all" }, s ?? "all serializers");
           button.addEventListener("click", () => {
-            serializer = s;
+            chosen.values = s;
             draw();
+            remember();
             document.querySelector(`#value-controls [data-segment="${CSS.escape(s ?? "all")}"]`).focus();
           });
           return button;
@@ -424,8 +478,9 @@
           const box = h("input", { type: "checkbox", id: "only-differing" });
           box.checked = only;
           box.addEventListener("change", () => {
-            only = box.checked;
+            chosen.differing = box.checked ? "only" : null;
             draw();
+            remember();
             document.getElementById("only-differing").focus();
           });
           return h("label", {}, box, ` only the ${differing.toLocaleString("en")} of ${rows.length.toLocaleString("en")} values for which the stores differ`);
@@ -449,79 +504,250 @@
           })))))));
     };
     draw();
+    redraws.push(draw);
+  };
+
+  // ---------------------------------------------------------------- all cells: filter, sort, text
+
+  const NONE = "none"; // a facet's point where a cell has none
+  const LABELS = { compression: "codec" };
+  const sizeOf = (i) => {
+    const found = evidenceOf(i).at_rest;
+    return isObject(found) && typeof found.size === "number" ? found.size : -1;
+  };
+  const byText = (column) => {
+    // of texts in a table, so that each is compared once and not once for each cell
+    const order = D.tables[column].map((text, number) => [text, number]).sort((a, b) => (a[0] < b[0] ? -1 : 1));
+    const place = new Map(order.map(([, number], at) => [number, at]));
+    return (i) => place.get(D.columns[column][i]) ?? Infinity;
+  };
+  const placeIn = (column, names) => {
+    const place = D.tables[column].map((text) => names.indexOf(text));
+    return (i) => place[D.columns[column][i]];
+  };
+  const SORTS = {
+    worst: ["worst first", () => rank],
+    verdict: ["by verdict", () => placeIn("verdict", Object.keys(D.verdicts))],
+    blame: ["by blame", () => byText("blame")],
+    backend: ["by backend", () => byText("backend")],
+    serializer: ["by serializer", () => placeIn("serializer", D.serializers)],
+    compression: ["by codec", () => byText("compression")],
+    scenario: ["by scenario", () => byText("scenario")],
+    slowest: ["slowest first", () => (i) => -D.seconds[i]],
+    largest: ["largest at rest first", () => (i) => -sizeOf(i)],
+  };
+  const ROWS = 50;
+
+  const explorer = () => {
+    const form = document.getElementById("filters");
+    const target = document.getElementById("cell-list");
+    let texts = null; // what the text filter looks into, made when it is first used
+    const textOf = (i) => [idOf(i), said(i), get("expectation", i) ?? "", nodeOf(i)].join("\n").toLowerCase();
+    const points = Object.fromEntries(FACETS.map((facet) => [facet, [...D.tables[facet]]]));
+    const order = { outcome: SEVERITY, verdict: Object.keys(D.verdicts), serializer: D.serializers };
+    for (const facet of FACETS) {
+      points[facet].sort((a, b) => (order[facet] ? order[facet].indexOf(a) - order[facet].indexOf(b) : a < b ? -1 : 1));
+      if (D.columns[facet].includes(-1)) points[facet].push(NONE);
+    }
+    const numberOf = (facet, point) => {
+      const at = D.tables[facet].indexOf(point);
+      return at >= 0 ? at : point === NONE ? -1 : -2; // -2: a point of another report
+    };
+    const selects = Object.fromEntries(FACETS.map((facet) => [facet, h("select", { id: `filter-${facet}`, name: facet })]));
+    const sort = h("select", { id: "filter-sort", name: "sort" }, Object.entries(SORTS).map(([name, [label]]) => h("option", { value: name }, label)));
+    const search = h("input", { type: "search", id: "filter-q", name: "q", placeholder: "value, error, expectation \u2026", autocomplete: "off", spellcheck: "false" });
+    const clear = h("button", { type: "button", class: "plain", id: "filter-clear" }, "Clear");
+    const field = (label, control) => h("label", {}, h("span", {}, label), control);
+    form.append(field("text", search), FACETS.map((facet) => field(LABELS[facet] ?? facet, selects[facet])).reduce((all, one) => (all.append(one), all), document.createDocumentFragment()),
+      field("order", sort), clear);
+
+    const find = () => {
+      // one pass: a cell that one facet alone keeps out counts for the points of that facet
+      const wanted = FACETS.map((facet) => (chosen[facet] ? numberOf(facet, chosen[facet]) : null));
+      const columns = FACETS.map((facet) => D.columns[facet]);
+      const words = (chosen.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+      if (words.length && !texts) texts = Array.from({ length: D.size }, (_, i) => textOf(i));
+      const counts = FACETS.map(() => new Map());
+      const cells = [];
+      for (let i = 0; i < D.size; i++) {
+        if (words.length && !words.every((word) => texts[i].includes(word))) continue;
+        let against = -1;
+        let kept = true;
+        for (let f = 0; f < wanted.length; f++) {
+          if (wanted[f] === null || columns[f][i] === wanted[f]) continue;
+          if (against >= 0) {
+            kept = false;
+            break;
+          }
+          against = f;
+        }
+        if (!kept) continue;
+        if (against < 0) cells.push(i);
+        for (let f = 0; f < wanted.length; f++) {
+          if (against < 0 || against === f) counts[f].set(columns[f][i], (counts[f].get(columns[f][i]) ?? 0) + 1);
+        }
+      }
+      return [cells, counts];
+    };
+    const draw = () => {
+      const [cells, counts] = find();
+      FACETS.forEach((facet, f) => {
+        const known = points[facet];
+        const all = chosen[facet] && !known.includes(chosen[facet]) ? [...known, chosen[facet]] : known;
+        selects[facet].replaceChildren(h("option", { value: "" }, "all"), ...all.map((point) => {
+          const number = counts[f].get(numberOf(facet, point)) ?? 0;
+          const name = facet === "outcome" ? WORDS[point] ?? point : point;
+          return h("option", { value: point, disabled: number === 0 && point !== chosen[facet] }, `${name} (${number.toLocaleString("en")})`);
+        }));
+        selects[facet].value = chosen[facet] ?? "";
+        selects[facet].classList.toggle("set", Boolean(chosen[facet]));
+      });
+      const by = SORTS[chosen.sort] ? chosen.sort : "worst";
+      sort.value = by;
+      if (search.value !== (chosen.q ?? "")) search.value = chosen.q ?? "";
+      const filtered = [...FACETS, "q"].some((name) => chosen[name]);
+      clear.hidden = !filtered && by === "worst";
+      const key = SORTS[by][1]();
+      const sorted = cells.map((i) => [key(i), i]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((pair) => pair[1]);
+      document.getElementById("found").textContent = filtered ? `${many(cells)} of ${D.size.toLocaleString("en")}` : many(cells);
+      const name = nameIn(cells);
+      const items = h("ul", { class: "cells" });
+      const more = h("button", { type: "button", class: "plain" });
+      let done = 0;
+      const add = () => {
+        items.append(...sorted.slice(done, done + ROWS).map((i) => h("li", {}, cellButton(i, name(i), measure(by, i)))));
+        done = Math.min(done + ROWS, sorted.length);
+        more.textContent = `Show more (${(sorted.length - done).toLocaleString("en")} left)`;
+        more.hidden = done === sorted.length;
+      };
+      more.addEventListener("click", add);
+      add();
+      target.replaceChildren(...(sorted.length ? [items, more] : [h("p", { class: "empty" }, "No cell is like that.")]));
+      found = { title: "Filtered cells", lede: "", cells: sorted, onPage: true };
+    };
+    const measure = (by, i) => (by === "slowest" ? ` \u00b7 ${seconds(D.seconds[i])}` : by === "largest" && sizeOf(i) >= 0 ? ` \u00b7 ${sizeOf(i).toLocaleString("en")} bytes` : null);
+    const choose = (name, value, instead) => {
+      chosen[name] = value || null;
+      draw();
+      remember(instead);
+    };
+    for (const facet of FACETS) selects[facet].addEventListener("change", () => choose(facet, selects[facet].value));
+    sort.addEventListener("change", () => choose("sort", sort.value === "worst" ? "" : sort.value));
+    let typing = false; // the letters of one text make one step back
+    search.addEventListener("input", () => {
+      choose("q", search.value, typing);
+      typing = true;
+    });
+    search.addEventListener("change", () => (typing = false));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    clear.addEventListener("click", () => {
+      for (const name of [...FACETS, "q", "sort"]) chosen[name] = null;
+      draw();
+      remember();
+      search.focus();
+    });
+    draw();
+    redraws.push(draw);
   };
 
   // ---------------------------------------------------------------- what a click opens
 
   const same = (column, i, wanted) => printable(get(column, i) ?? "") === wanted;
   const many = (cells) => `${cells.length.toLocaleString("en")} cell${cells.length === 1 ? "" : "s"}`;
-  const OPEN = {
+  const LISTS = {
     matrix: ({ backend, broker, pool, serializer, compression }) => {
       const place = { backend, broker, pool, serializer, compression };
       const cells = where((i) => inMatrix(i) && Object.entries(place).every(([axis, point]) => same(axis, i, point)));
-      openList({ title: `${backend} \u00b7 ${serializer} \u00b7 ${compression}`, lede: `${many(cells)}, broker ${broker}, pool ${pool}.`, cells, place });
+      return { title: `${backend} \u00b7 ${serializer} \u00b7 ${compression}`, lede: `${many(cells)}, broker ${broker}, pool ${pool}.`, cells, place };
     },
     question: ({ scenario, backend }) => {
-      const cells = where((i) => !inMatrix(i) && same("scenario", i, scenario) && same("backend", i, backend));
-      openList({ title: `${scenario} \u00b7 ${backend}`, lede: `${many(cells)} outside the matrix.`, cells });
+      const cells = where((i) => same("scenario", i, scenario) && same("backend", i, backend));
+      const promise = D.promises[scenario];
+      return { title: `${scenario} \u00b7 ${backend}`, lede: `${promise ? promise + " " : ""}${many(cells)}.`, cells };
+    },
+    capability: ({ flag, backend }) => {
+      const cells = where((i) => {
+        const found = same("backend", i, backend) ? evidenceOf(i).facts : null;
+        return isObject(found) && isObject(found.observed) && flag in found.observed;
+      });
+      return { title: `${flag} \u00b7 ${backend}`, lede: `${many(cells)} that saw it or its absence.`, cells };
     },
     expectation: ({ expectation }) => {
       const cells = where((i) => same("expectation", i, expectation));
-      openList({ title: expectation, lede: `${many(cells)} that this expectation selects.`, cells });
+      return { title: expectation, lede: `${many(cells)} that this expectation selects.`, cells };
     },
     outcome: ({ outcome }) => {
       const cells = where((i) => same("outcome", i, outcome));
-      openList({ title: WORDS[outcome], lede: `${many(cells)}.`, cells });
+      return { title: WORDS[outcome], lede: `${many(cells)}.`, cells };
     },
     failure: ({ scenario, point, verdict, blame }) => {
       const shared = { scenario, verdict, blame };
       const cells = where((i) => get("outcome", i) === "failed" && printable(get("value", i) ?? get("case", i) ?? "") === point
         && Object.entries(shared).every(([name, wanted]) => same(name, i, wanted)));
-      if (cells.length === 1) {
-        list = null;
-        openCell(cells[0]);
-      } else openList({ title: point || scenario, lede: `${scenario}: ${many(cells)}, ${verdict}${blame && `, blame ${blame}`}.`, cells });
+      return { title: point || scenario, lede: `${scenario}: ${many(cells)}, ${verdict}${blame && `, blame ${blame}`}.`, cells, alone: true };
     },
     reason: ({ reason }) => {
       const cells = where((i) => get("outcome", i) === "skipped" && printable(get("detail", i) || get("reason", i) || "no reason was recorded") === reason);
-      openList({ title: "Not run", lede: reason, cells });
+      return { title: "Not run", lede: reason, cells };
     },
     value: ({ value, backend, serializer, compression }) => {
       const place = { value, backend, serializer, compression };
       const cells = where((i) => Object.entries(place).every(([axis, point]) => same(axis, i, point)));
-      if (cells.length === 1) {
-        list = null;
-        openCell(cells[0]);
-      } else openList({ title: value, lede: `${backend} \u00b7 ${serializer} \u00b7 ${compression}: ${many(cells)}.`, cells });
-    },
-    cell: ({ index, cellId }) => {
-      if (index !== undefined) openCell(Number(index));
-      else {
-        list = null;
-        openById(cellId);
-      }
+      return { title: value, lede: `${backend} \u00b7 ${serializer} \u00b7 ${compression}: ${many(cells)}.`, cells, alone: true };
     },
   };
+  const ASKED = {
+    matrix: ["backend", "broker", "pool", "serializer", "compression"], question: ["scenario", "backend"], capability: ["flag", "backend"],
+    expectation: ["expectation"], outcome: ["outcome"], failure: ["scenario", "point", "verdict", "blame"], reason: ["reason"],
+    value: ["value", "backend", "serializer", "compression"],
+  };
+  const listOf = (kind, given) => {
+    const asked = Object.fromEntries(ASKED[kind].map((name) => [name, given[name] ?? ""]));
+    return { ...LISTS[kind](asked), from: { kind, asked } };
+  };
+  const open = (button) => {
+    const { open: kind, index, cellId } = button;
+    if (kind === "cell") {
+      if (index === undefined) return openById(cellId);
+      if (!drawer.open) list = found; // from the page's own list: Previous and Next walk it
+      return openCell(Number(index));
+    }
+    const made = listOf(kind, button);
+    if (made.alone && made.cells.length === 1) {
+      list = null;
+      return openCell(made.cells[0]);
+    }
+    return openList(made);
+  };
   const openById = (id) => {
-    const found = where((i) => printable(idOf(i)) === printable(id));
-    if (found.length) {
-      found.sort((a, b) => rank(a) - rank(b));
-      openCell(found[0]);
+    const cells = where((i) => printable(idOf(i)) === printable(id));
+    if (cells.length) {
+      cells.sort((a, b) => rank(a) - rank(b));
+      openCell(list ? cells.find((i) => list.cells.includes(i)) ?? cells[0] : cells[0]);
     } else {
       list = null;
+      shown = -1;
+      missing = id;
       buttons.back.hidden = buttons.previous.hidden = buttons.next.hidden = true;
       show(h("div", {}, h("h2", { id: "drawer-title", tabindex: "-1" }, "No such cell"), h("p", {}, "This report has no cell ", h("code", {}, id), ".")));
     }
   };
-  const openFragment = () => {
-    if (!location.hash.startsWith("#cell=")) return;
-    let id = location.hash.slice(6);
-    try {
-      id = decodeURIComponent(id);
-    } catch {
-      // a fragment typed by hand: taken as it stands
-    }
-    if (shown < 0 || idOf(shown) !== id) openById(id);
+  const applyFragment = () => {
+    if (location.hash && !location.hash.includes("=")) return; // a section of the page
+    const asked = parsed(location.hash);
+    applying = true;
+    for (const name of KEPT) chosen[name] = asked.get(name) || null;
+    for (const draw of redraws) draw();
+    const kind = asked.get("open");
+    list = null;
+    if (Object.hasOwn(LISTS, kind ?? "")) {
+      const given = Object.fromEntries(ASKED[kind].map((name) => [name, asked.get(`open.${name}`) ?? ""]));
+      list = listOf(kind, given);
+      openList(list);
+    } else if (asked.has("cell") && [...FACETS, "q"].some((name) => chosen[name])) list = found;
+    if (asked.has("cell")) openById(asked.get("cell"));
+    else if (!list) drawer.close();
+    applying = false;
   };
 
   document.addEventListener("click", (event) => {
@@ -531,7 +757,7 @@
       return;
     }
     if (button.classList.contains("copy")) copy(button);
-    else if (button.dataset.open) OPEN[button.dataset.open](button.dataset);
+    else if (button.dataset.open) open(button.dataset);
   });
   const step = (by) => {
     const next = list && list.cells[list.cells.indexOf(shown) + by];
@@ -547,11 +773,14 @@
     if (button) button.focus();
   });
   drawer.addEventListener("close", () => {
+    if (drawer.open) return; // it was opened again before this was told
     shown = -1;
+    missing = null;
     list = null;
-    setFragment("");
+    remember();
   });
-  window.addEventListener("hashchange", openFragment);
-  openFragment();
+  window.addEventListener("hashchange", applyFragment);
+  explorer();
+  applyFragment();
   requestAnimationFrame(() => setTimeout(values)); // after the first paint: it is the one large table
 })();
