@@ -10,15 +10,24 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import pytest
 
 from harness.report.html import write_html
-from harness.report.model import OUTCOMES, VERDICTS, in_matrix, printable, worst
+from harness.report.model import (
+    OUTCOMES,
+    VERDICTS,
+    in_matrix,
+    observed,
+    printable,
+    said,
+    serializer_order,
+    worst,
+)
 from harness.runlog import ObservationRecord, RunLog, read
 from harness.verdict import Outcome, Verdict
 from tests import sample_log
@@ -48,7 +57,7 @@ class Reader:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", self._asked)
         page.on("request", lambda request: self.requests.append(request.url))
-        page.set_default_timeout(5000)
+        page.set_default_timeout(30_000)  # a bound against hanging
 
     def _heard(self, said: Any) -> None:
         if said.type in ("error", "warning"):
@@ -446,6 +455,227 @@ def test_failures_deviations_and_reasons_list_their_cells(reader: Reader, log: R
         reader.close()
     if reader.page.locator("#failures p button").count() == 0:
         assert counted == log.counts[Outcome.FAILED]
+
+
+FACETS: dict[str, Callable[[ObservationRecord], str]] = {
+    "outcome": lambda seen: seen.outcome,
+    "verdict": lambda seen: seen.verdict,
+    "blame": lambda seen: seen.blame or "none",
+    "backend": lambda seen: seen.cell["backend"],
+    "serializer": lambda seen: seen.cell["serializer"],
+    "compression": lambda seen: seen.cell["compression"],
+    "scenario": lambda seen: seen.scenario,
+}
+"""The filters, and what each looks at."""
+
+
+def _fragment(reader: Reader) -> dict[str, str]:
+    return dict(parse_qsl(reader.page.evaluate("location.hash")[1:]))
+
+
+def _found(reader: Reader) -> int:
+    """How many cells the page says that its filters let through."""
+    return int(reader.page.locator("#found").inner_text().split()[0].replace(",", ""))
+
+
+def _listed(reader: Reader) -> list[str]:
+    found: list[str] = reader.page.locator("#cell-list button.cell").evaluate_all(
+        "all => all.map(b => b.dataset.cellId)"
+    )
+    return found
+
+
+def _let_through(log: RunLog, **wanted: str) -> set[str]:
+    return {
+        printable(seen.cell_id)
+        for seen in log.observations
+        if all(FACETS[facet](seen) == point for facet, point in wanted.items())
+    }
+
+
+def _most_common(log: RunLog, facet: str) -> str:
+    return Counter(map(FACETS[facet], log.observations)).most_common(1)[0][0]
+
+
+@pytest.mark.parametrize("facet", FACETS)
+def test_each_filter_lets_through_what_the_log_says(reader: Reader, log: RunLog, facet: str) -> None:
+    assert _found(reader) == len(log.observations)
+    numbers = Counter(map(FACETS[facet], log.observations))
+    options = reader.page.locator(f"#filter-{facet} option").evaluate_all(
+        "all => all.map(o => [o.value, o.text])"
+    )
+    told = {point: int(text.rpartition("(")[2].rstrip(")").replace(",", "")) for point, text in options[1:]}
+    assert told == numbers, "each point says how many cells it has"
+    point = numbers.most_common()[-1][0]
+    reader.page.select_option(f"#filter-{facet}", point)
+    assert _found(reader) == numbers[point]
+    assert set(_listed(reader)) <= _let_through(log, **{facet: point})
+    assert _fragment(reader) == {facet: point}
+
+
+def test_filters_narrow_each_other_and_say_what_is_left(reader: Reader, log: RunLog) -> None:
+    backend = _most_common(log, "backend")
+    reader.page.select_option("#filter-backend", backend)
+    verdicts = Counter(seen.verdict for seen in log.observations if seen.cell["backend"] == backend)
+    rare = verdicts.most_common()[-1][0]
+    told = reader.page.locator(f"#filter-verdict option[value={rare}]").inner_text()
+    assert told == f"{rare} ({verdicts[rare]:,})"
+    reader.page.select_option("#filter-verdict", rare)
+    assert _found(reader) == verdicts[rare]
+    assert _fragment(reader) == {"backend": backend, "verdict": rare}
+    reader.page.locator("#filter-clear").click()
+    assert _found(reader) == len(log.observations)
+    assert _fragment(reader) == {}
+
+
+def test_text_finds_cells_by_what_they_say(reader: Reader, log: RunLog) -> None:
+    seen = next(one for one in log.observations if one.detail)
+    words = [seen.cell["backend"].upper(), seen.scenario]
+    reader.page.locator("#filter-q").press_sequentially(" ".join(words))
+    cells = {
+        printable(one.cell_id)
+        for one in log.observations
+        if all(
+            word.lower() in "\n".join((one.cell_id, said(one), one.expectation or "", one.nodeid)).lower()
+            for word in words
+        )
+    }
+    assert _found(reader) == len(cells)
+    assert set(_listed(reader)) <= cells
+    reader.page.go_back()
+    assert _found(reader) == len(log.observations), "one step back for one text, not for one letter"
+    assert reader.page.locator("#filter-q").input_value() == ""
+
+
+@pytest.mark.parametrize(
+    ("order", "key"),
+    [
+        ("slowest", lambda seen: -round(seen.seconds, 4)),
+        ("largest", lambda seen: -((seen.evidence.get("at_rest") or {}).get("size", -1))),
+        ("backend", lambda seen: seen.cell["backend"]),
+        ("serializer", lambda seen: serializer_order(seen.cell["serializer"])),
+        ("verdict", lambda seen: list(VERDICTS).index(seen.verdict)),
+    ],
+)
+def test_cells_are_sorted(
+    reader: Reader, log: RunLog, order: str, key: Callable[[ObservationRecord], Any]
+) -> None:
+    reader.page.select_option("#filter-sort", order)
+    known = {printable(seen.cell_id): seen for seen in log.observations}
+    shown = [key(known[cell_id]) for cell_id in _listed(reader)]
+    assert shown == sorted(map(key, log.observations))[: len(shown)]
+    assert _fragment(reader) == {"sort": order}
+
+
+def test_the_back_button_undoes_step_by_step(reader: Reader, log: RunLog) -> None:
+    backend, serializer = _most_common(log, "backend"), _most_common(log, "serializer")
+    reader.page.select_option("#filter-backend", backend)
+    reader.page.select_option("#filter-serializer", serializer)
+    both = _let_through(log, backend=backend, serializer=serializer)
+    first = _listed(reader)[0]
+    reader.page.locator("#cell-list button.cell").first.click()
+    assert _fragment(reader) == {"backend": backend, "serializer": serializer, "cell": first}
+    reader.page.go_back()
+    playwright.expect(reader.page.locator("#drawer")).to_be_hidden()
+    assert _found(reader) == len(both)
+    reader.page.go_back()
+    assert _found(reader) == len(_let_through(log, backend=backend))
+    assert reader.page.locator("#filter-serializer").input_value() == ""
+    reader.page.go_back()
+    assert _found(reader) == len(log.observations)
+    reader.page.go_forward()
+    assert _found(reader) == len(_let_through(log, backend=backend))
+
+
+def test_a_shared_link_shows_what_its_sender_saw(reader: Reader, log: RunLog) -> None:
+    backend = _most_common(log, "backend")
+    reader.page.select_option("#filter-backend", backend)
+    reader.page.select_option("#filter-sort", "slowest")
+    listed = _listed(reader)
+    reader.page.locator("#cell-list button.cell").nth(1).click()
+    link = reader.page.evaluate("location.hash")
+    reader.open(link)
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == listed[1]
+    reader.page.locator("#next").click()
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == listed[2], "the sender's order"
+    reader.page.locator("#close").click()
+    assert _listed(reader) == listed
+    assert reader.page.evaluate("location.hash") == f"#backend={backend}&sort=slowest"
+
+
+def test_a_link_holds_an_open_square_and_a_cell_in_it(reader: Reader, log: RunLog) -> None:
+    cells = max(_squares(log).values(), key=len)
+    reader.square(cells[0]).click()
+    title = reader.page.locator("#drawer-title").inner_text()
+    reader.open(reader.page.evaluate("location.hash"))
+    assert reader.page.locator("#drawer-title").inner_text() == title
+    button = reader.page.locator("#cells button.cell").first
+    wanted = button.get_attribute("data-cell-id")
+    button.click()
+    reader.open(reader.page.evaluate("location.hash"))
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == wanted
+    reader.page.locator("#back").click()
+    assert reader.page.locator("#drawer-title").inner_text() == title
+    reader.page.go_back()
+    assert reader.page.locator("#evidence").get_attribute("data-cell-id") == wanted
+
+
+def test_a_link_keeps_how_the_values_are_shown(reader: Reader, log: RunLog) -> None:
+    if not any("value" in seen.cell for seen in log.observations):
+        pytest.skip("the run log has no value")
+    reader.page.locator("#value-controls [data-segment=json]").click()
+    reader.page.locator("#only-differing").check()
+    rows = reader.page.locator("table.values tbody tr").count()
+    reader.open(reader.page.evaluate("location.hash"))
+    reader.page.locator("#value-controls").wait_for()
+    assert reader.page.locator("#only-differing").is_checked()
+    pressed = reader.page.locator("#value-controls [aria-pressed=true]")
+    assert pressed.get_attribute("data-segment") == "json"
+    assert reader.page.locator("table.values tbody tr").count() == rows
+
+
+@pytest.mark.parametrize(
+    "link", ["#backend=nobody", "#open=nothing&open.x=1", "#verdict=%E0%A4%A", "#=&&a=b"]
+)
+def test_a_link_that_makes_no_sense_breaks_nothing(reader: Reader, log: RunLog, link: str) -> None:
+    reader.open(link)
+    unknown = link.startswith(("#backend", "#verdict"))
+    assert _found(reader) == (0 if unknown else len(log.observations))
+    playwright.expect(reader.page.locator("#drawer")).to_be_hidden()
+
+
+def test_a_section_of_the_page_is_no_state(reader: Reader, log: RunLog) -> None:
+    backend = _most_common(log, "backend")
+    reader.page.select_option("#filter-backend", backend)
+    reader.page.locator("nav a[href='#legend']").click()
+    assert _found(reader) == len(_let_through(log, backend=backend))
+
+
+def test_capabilities_list_the_cells_that_saw_them(reader: Reader, log: RunLog) -> None:
+    buttons = reader.page.locator("#declared button")
+    if not buttons.count():
+        pytest.skip("no cell of the run log observed a capability")
+    for button in buttons.all():
+        flag, backend = button.get_attribute("data-flag"), button.get_attribute("data-backend")
+        cells = {
+            printable(seen.cell_id)
+            for seen in log.observations
+            if seen.cell["backend"] == backend and flag in observed(seen)
+        }
+        button.evaluate("button => button.click()")
+        _show_all(reader)
+        listed = reader.page.locator("#cells button.cell").evaluate_all(
+            "all => all.map(b => b.dataset.cellId)"
+        )
+        assert set(listed) == cells
+        reader.close()
+
+
+def test_a_narrow_screen_shows_every_section_without_scrolling_sideways(reader: Reader) -> None:
+    reader.page.set_viewport_size({"width": 380, "height": 800})
+    reader.page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    wide, seen = reader.page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert wide <= seen
 
 
 def test_a_narrow_screen_shows_the_same_without_scrolling_sideways(reader: Reader, log: RunLog) -> None:
