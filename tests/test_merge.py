@@ -170,7 +170,10 @@ def test_a_cell_with_two_verdicts_is_flaky_and_keeps_what_each_run_saw(tmp_path:
     assert "flaky: run one: exact (passed)" in explain(log, CELL)
     page = render_html(log)
     assert "1 cell is flaky" in page
-    assert "2 runs are joined here" in page
+    assert "2 runs joined" in page
+    section = page.partition("Runs that are joined here")[2]
+    assert "<code>one</code>" in section
+    assert "<code>two</code>" in section
 
 
 @pytest.mark.parametrize(

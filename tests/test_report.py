@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from harness.report import charts, model, text
-from harness.report.html import embedded, render_html, write_html
-from harness.runlog import LogUnwritable, RunLog, read
+from harness.report.html import _promise, embedded, render_html, write_html
+from harness.runlog import LogUnwritable, ObservationRecord, RunLog, read
 from harness.verdict import Blame, Outcome, Verdict
 from tests import sample_log
 
@@ -160,6 +160,24 @@ def test_the_notes_own_claims_stand_together_with_what_became_of_each(log: RunLo
     assert sample_log.CLAIM in section
     assert sample_log.DOCS in section
     assert "javascript:" not in page, "a link that is no https address is none"
+
+
+def test_code_in_a_promise_is_code_and_the_rest_is_text() -> None:
+    assert _promise("``a<b`` & <c>") == "<code>a&lt;b</code> &amp; &lt;c&gt;"
+    assert _promise("one `` alone") == "one <code> alone</code>"
+
+
+def test_an_answer_is_the_most_frequent_verdict_of_the_worst_outcome(log: RunLog) -> None:
+    def seen(verdict: Verdict, outcome: Outcome) -> ObservationRecord:
+        return log.observations[0].model_copy(update={"verdict": verdict, "outcome": outcome})
+
+    cells = [seen(Verdict.EXACT, Outcome.PASSED)] * 5 + [seen(Verdict.LOST, Outcome.FAILED)] * 2
+    for also, verdict in ((Verdict.EXPOSED, Verdict.LOST), (Verdict.LOST, Verdict.LOST)):
+        found = [*cells, seen(also, Outcome.FAILED)]
+        ((row,),) = [f.rows for f in model.build(RunLog(log.path, log.header, observations=found)).families]
+        (answer,) = row.backends
+        assert answer is not None
+        assert (answer.verdict, answer.tally.worst) == (verdict, Outcome.FAILED)
 
 
 def test_the_families_of_a_log_that_names_no_scenario_are_those_of_its_files(log: RunLog) -> None:

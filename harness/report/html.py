@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.diff import MEANINGS, Comparison
 from harness.report import charts
@@ -86,6 +86,7 @@ def _environment() -> Environment:
         finalize=_finalize,
     )
     environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["promise"] = _promise
     environment.filters["command"] = lambda words: shlex.join(words)
     return environment
 
@@ -131,6 +132,13 @@ def embedded(value: Any) -> str:
 def _finalize(value: Any) -> Any:
     """Whatever text the template prints is made harmless for the page's layout; escaping follows."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _promise(text: str) -> Markup:
+    """A promise as docstrings spell it: what stands between double backticks is code."""
+    parts = [escape(printable(part)) for part in text.split("``")]
+    parts[1::2] = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
+    return Markup("").join(parts)
 
 
 def _asset(name: str) -> str:

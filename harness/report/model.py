@@ -127,7 +127,7 @@ class Answer:
 
     tally: Tally
     verdict: Verdict
-    """Of the worst of them: by outcome, then by verdict."""
+    """The most frequent of those that show the worst outcome."""
     blame: Blame | None
 
 
@@ -371,12 +371,6 @@ def _banners(log: RunLog) -> list[str]:
                 "The log contradicts itself: its footer counts "
                 f"{_counted(told)}, and its observations are {_counted(found)}."
             )
-    if log.header.parts:
-        incomplete = [part for part in log.header.parts if part.incomplete]
-        banners.append(
-            f"{len(log.header.parts)} runs are joined here"
-            + (f"; {len(incomplete)} of them are incomplete." if incomplete else ".")
-        )
     if flaky := sum("runs" in seen.evidence for seen in log.observations):
         banners.append(
             f"{flaky:,} cell{' is' if flaky == 1 else 's are'} flaky, and failed for that: "
@@ -474,13 +468,11 @@ def _family_of(nodeid: str) -> str:
     return nodeid.partition("::")[0].rpartition("/")[2].removesuffix(".py").removeprefix("test_")
 
 
-def _answer(found: Iterable[ObservationRecord]) -> Answer:
-    tally = Tally()
-    severity, verdicts = list(OUTCOMES), list(Verdict)
-    for seen in (found := list(found)):
-        tally.add(seen.outcome)
-    shown = min(found, key=lambda seen: (severity.index(seen.outcome), -verdicts.index(seen.verdict)))
-    return Answer(tally, shown.verdict, shown.blame)
+def _answer(found: list[ObservationRecord]) -> Answer:
+    tally = Tally(Counter(seen.outcome for seen in found))
+    said = Counter((seen.verdict, seen.blame) for seen in found if seen.outcome is tally.worst)
+    verdict, blame = max(said, key=lambda one: (said[one], list(Verdict).index(one[0]), str(one[1])))
+    return Answer(tally, verdict, blame)
 
 
 def observed(seen: ObservationRecord) -> dict[str, bool]:
@@ -719,7 +711,9 @@ def _encode(log: RunLog) -> dict[str, Any]:
         "keys": list(keys.numbers),
         "blobs": [json.loads(text) for text in blobs.numbers],
         "configurations": configurations,
-        "promises": {printable(one.name): one.promise for one in log.scenarios if one.promise},
+        "promises": {
+            printable(one.name): one.promise.replace("``", "") for one in log.scenarios if one.promise
+        },
         "verdicts": {name: list(meaning) for name, meaning in VERDICTS.items()},
         "outcomes": {name: list(meaning) for name, meaning in OUTCOMES.items()},
         "blames": {name: meaning.text for name, meaning in BLAMES.items()},

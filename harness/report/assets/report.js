@@ -156,11 +156,13 @@
     );
 
   const nameIn = (cells) => {
-    // a cell is called by the points in which the cells of the list differ
+    // a cell is called by the points, of the axes that it varies, in which the cells of the list differ
     const axes = AXES.filter((axis) => new Set(cells.map((i) => D.columns[axis][i])).size > 1);
     const scenarios = new Set(cells.map((i) => D.columns.scenario[i])).size > 1;
+    const twins = new Set(cells.map(idOf)).size < cells.length; // the id names neither broker nor pool
     return (i) => {
-      const points = axes.map((axis) => get(axis, i)).filter((point) => point !== null);
+      const declared = D.axes[D.declared[i]];
+      const points = axes.filter((axis) => declared.includes(axis) || (twins && (axis === "broker" || axis === "pool"))).map((axis) => get(axis, i)).filter((point) => point !== null);
       if (!points.length && !scenarios) return idOf(i);
       return [points.join(" \u00b7 "), (scenarios || !points.length) && h("small", {}, get("scenario", i))];
     };
