@@ -225,7 +225,8 @@ def _services(logs: Iterable[RunLog]) -> list[Service]:
     """What answered, once for each product, version and image, however often and fast it started."""
     found: dict[str, Service] = {}
     for log in logs:
-        for service in log.services:
+        # of two records of one service in a run the later holds all of the earlier
+        for service in {(one.name, one.product, one.version): one for one in log.services}.values():
             found.setdefault(_key(service.model_dump(exclude={"ready_seconds", "url"})), service)
     return list(found.values())
 

@@ -11,7 +11,7 @@ from harness.report.model import Measured, codec_order, printable, serializer_or
 
 ROW = 20
 """Height of a backend's row, in pixels of the drawing."""
-LEFT, WIDTH, TOP, BOTTOM = 122, 420, 6, 26
+LEFT, WIDTH, TOP, BOTTOM = 148, 450, 6, 26
 RADIUS = 4.5
 
 

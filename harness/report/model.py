@@ -334,8 +334,9 @@ def build(log: RunLog) -> Report:
         outcome=worst(counts),
         banners=_banners(log),
         log=log,
-        # of two records of one service the later holds all of the earlier
-        services=list({service.name: service for service in log.services}.values()),
+        # of two records of one service the later holds all of the earlier; runs that were merged may have had
+        # several of one name
+        services=list({(s.name, s.product, s.version, s.image): s for s in log.services}.values()),
         problems=[service for service in log.services if service.problem],
         codecs=codecs,
         backends=backends,
@@ -370,6 +371,11 @@ def _banners(log: RunLog) -> list[str]:
                 "The log contradicts itself: its footer counts "
                 f"{_counted(told)}, and its observations are {_counted(found)}."
             )
+    if flaky := sum("runs" in seen.evidence for seen in log.observations):
+        banners.append(
+            f"{flaky:,} cell{' is' if flaky == 1 else 's are'} flaky, and failed for that: "
+            "the runs that are joined here do not agree on the verdict."
+        )
     banners += [
         f"{service.name} ended in the middle of the run: {service.ended}. Cells that needed it and had no "
         "answer yet are indeterminate, or were not run."
