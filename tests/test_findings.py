@@ -22,6 +22,7 @@ from harness.errors import ServiceUnavailable
 from harness.expectations import Expectation, Expectations, files
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
+from harness.services.mariadb import connect
 from harness.services.s3 import Endpoint
 from harness.supervisor import ready
 
@@ -51,6 +52,7 @@ STORES: dict[str, str] = {
     "memcached": "cache+{memcached}",
     "mongodb": "{mongodb}",
     "s3": "{s3}finding",
+    "mysql": "db+{mariadb}finding",
 }
 """Backend that an expectation names first -> URL of a store; for rpc that is the broker, for Django's caches
 and databases what the script makes settings of."""
@@ -400,6 +402,10 @@ def _needed(asked: Asked) -> str | None:
     return next((name for name in services.known() if f"{{{name}}}" in store), None)
 
 
+CELERY_NAMES = {"elasticsearch": ("http://", "elasticsearch://"), "mariadb": ("mysql://", "mysql+pymysql://")}
+"""How the URL of a service begins, and how Celery wants it."""
+
+
 @contextmanager
 def _served(name: str, folder: Path) -> Iterator[str]:
     """A server as a process of this machine: its URL.
@@ -416,9 +422,12 @@ def _served(name: str, folder: Path) -> Iterator[str]:
         ready(one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within)
         if name == "cassandra":
             _make_keyspace(url)
+        if name == "mariadb":
+            with connect(url) as connection, connection.cursor() as cursor:
+                cursor.execute("create database finding")
         if name == "s3":
             Endpoint.of(url).client().create_bucket(Bucket="finding")
-        yield url.replace("http://", "elasticsearch://") if name == "elasticsearch" else url  # Celery's name
+        yield url.replace(*CELERY_NAMES.get(name, ("", "")))
     finally:
         child.kill()
         child.process.wait()
@@ -540,7 +549,7 @@ def test_a_script_is_plain_celery(id: str) -> None:
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     foreign = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
-    assert foreign <= {"celery", "kombu", "django", "frame"}
+    assert foreign <= {"celery", "kombu", "django", "sqlalchemy", "frame"}
 
 
 def test_the_scripts_ask_in_the_same_way() -> None:
