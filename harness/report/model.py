@@ -382,11 +382,6 @@ def _banners(log: RunLog) -> list[str]:
         for service in log.services
         if service.ended
     ]
-    if flaky := sum("runs" in seen.evidence for seen in log.observations):
-        banners.append(
-            f"{flaky:,} cell{' is' if flaky == 1 else 's are'} flaky, and failed for that: "
-            "the runs that are joined here do not agree on the verdict."
-        )
     if standins := sorted({service.name for service in log.services if service.standin}):
         banners.append(
             f"Stand-in images served {', '.join(standins)}: "
