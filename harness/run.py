@@ -29,11 +29,13 @@ from harness.brokers import broker
 from harness.conductor import Asked, Conductor
 from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.expectations import Expectations
-from harness.matrix import Configuration
+from harness.matrix import OWN, Configuration
+from harness.own import Own
 from harness.processes import SUPERVISOR_LOG
 from harness.registry import Registry, load
 from harness.runlog import LogUnwritable, RunLogWriter
-from harness.services import Server
+from harness.services import Server, plugged, service
+from harness.sources import BadPlugin
 from harness.supervisor import Asker
 from harness.verdict import Blame, Observation, Outcome, Verdict
 from harness.worker import Setup, set_up
@@ -92,11 +94,20 @@ class Options:
     """Whether services are started anew even where ``roundtrip services up`` keeps some."""
     logs: Path | None = None
     """Where the logs of the run's processes are copied to at its end."""
+    own: Own | None = None
+    """The user's own settings."""
+
+
+def named_by(service: str) -> str:
+    """Where the user named the URL of a service."""
+    if service.endswith(f"-{OWN}"):
+        return "the result_backend in what --settings names"
+    return f"--service {service}=URL"
 
 
 def wanted_services(options: Options, names: Iterable[str]) -> Record:
     """How each of these services is to be provided, as the supervisor is asked for it."""
-    return {
+    wanted: Record = {
         name: {
             "url": options.urls.get(name),
             "runtime": options.runtime,
@@ -105,6 +116,10 @@ def wanted_services(options: Options, names: Iterable[str]) -> Record:
         }
         for name in sorted(names)
     }
+    for name, source in plugged(wanted).items():
+        wanted[name]["source"] = asdict(source)
+        wanted[name]["image"] = wanted[name]["image"] or service(name).image
+    return wanted
 
 
 class Controller:
@@ -184,6 +199,8 @@ class Controller:
                 "deadline": options.deadline,
                 "require": sorted(options.require),
                 "services": {name: redact(url) for name, url in options.urls.items()},
+                "settings": options.own.given if options.own else None,
+                "settings_notes": list(options.own.notes) if options.own else [],
             },
         }
 
@@ -391,7 +408,10 @@ class Observer:
         if options.runtime != "local":
             words += [f"--image={name}={image}" for name, image in options.own_images.items()]
         for name, url in options.urls.items():
-            words.append(f"--service={name}={redact(url)}")
+            if options.own is None or options.own.urls.get(name) != url:
+                words.append(f"--service={name}={redact(url)}")
+        if options.own is not None:
+            words.append(f"--settings={options.own.given}")
         for file in options.backend_files:
             words.append(f"--backend={file}")
         return shlex.join(words)
@@ -408,11 +428,13 @@ class Observer:
                 server = Server(**answer["server"])
                 servers[name] = server
                 self.products[server.product.lower()] = server.version
+            elif "broken" in answer:
+                raise BadPlugin(answer["broken"])
             else:
                 servers[name] = ServiceUnavailable(answer["problem"], answer["remedy"])
                 if name in self.options.urls:
                     raise ServiceUnavailable(
-                        answer["problem"], answer["remedy"] or f"correct or leave out --service {name}=URL"
+                        answer["problem"], answer["remedy"] or f"correct or leave out {named_by(name)}"
                     )
         return servers
 
