@@ -412,7 +412,9 @@ def _cells(registry: Registry, expression: str, slow: bool) -> list[dict[str, An
 
 
 def _file(scenario: Scenario) -> str:
-    return scenario.module.replace(".", "/") + ".py"
+    """As pytest takes it: a path in the repository, elsewhere a module for ``--pyargs``."""
+    file = scenario.module.replace(".", "/") + ".py"
+    return file if Path(file).exists() else scenario.module
 
 
 _LISTS: dict[str, Callable[[Registry], list[dict[str, Any]]]] = {
@@ -433,7 +435,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = Console(markup=False)  # "[redis]" is an extra
     if not console.is_terminal:
         console.width = PIPED_WIDTH
     console.print(table)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness import corpus
+from harness import brokers, corpus
 from harness.errors import RoundtripError, UnknownName, suggest
 from harness.verdict import Axis
 
@@ -24,13 +24,13 @@ COMPRESSIONS = ("uncompressed", "zlib", "bzip2")
 OTHER_COMPRESSIONS = ("gzip", "lzma", "brotli", "zstd")
 """Codecs that only some scenarios ask for: they multiply workers, not insight."""
 ALL_COMPRESSIONS = (*COMPRESSIONS, *OTHER_COMPRESSIONS)
-BROKERS = ("redis", "rabbitmq", "filesystem")
+BROKERS = tuple(brokers.BROKERS)
 POOLS = ("prefork", "threads", "solo", "gevent", "eventlet")
 
 DEFAULTS: Mapping[Axis, str] = {
     Axis.SERIALIZER: "json",
     Axis.COMPRESSION: "uncompressed",
-    Axis.BROKER: "redis",
+    Axis.BROKER: brokers.DEFAULT,
     Axis.POOL: "prefork",
 }
 """Where an axis sits that a scenario does not declare."""

@@ -81,7 +81,8 @@ class State:
             command = ["pytest", *(str(word) for word in self.config.invocation_params.args)]
             selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
             root, say = self.config.rootpath, self.progress.say
-            self.controller = Controller(self.options, command, selection, root, has_cells, say)
+            plugins = self.registry.distributions()
+            self.controller = Controller(self.options, command, selection, root, has_cells, say, plugins)
         return self.controller
 
     def run_folder(self) -> Path:
@@ -127,7 +128,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="fail, instead of skipping, when this backend (or 'all') cannot be run",
     )
-    add("--broker", default="redis", help="message broker of the workers (default: redis)")
+    broker = matrix.DEFAULTS[Axis.BROKER]
+    add("--broker", default=broker, help="message broker of the workers (default: %(default)s)")
     add("--pool", default="prefork", help="worker pool: prefork (default), threads, solo, gevent or eventlet")
     add(
         "--run-log",
@@ -546,6 +548,15 @@ def _mark(name: str) -> pytest.MarkDecorator:
     return _marks[name]
 
 
+def _selecting(item: CellItem) -> list[str]:
+    """The arguments that select a cell, where the suite is installed too."""
+    if __name__ not in item.config.option.plugins:
+        return [item.nodeid]
+    if item.scenario.module.startswith("scenarios."):
+        return ["-p", __name__, "--pyargs", f"{item.scenario.module}::{item.cell.cell_id}"]
+    return ["-p", __name__, item.nodeid]
+
+
 def _record(
     item: CellItem,
     seen: Observation,
@@ -572,5 +583,5 @@ def _record(
         "reason": reason,
         "expectation": expectation,
         "nodeid": item.nodeid,
-        "repro": observer.repro(item.nodeid),
+        "repro": observer.repro(_selecting(item)),
     }

@@ -13,6 +13,8 @@ from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from harness import contract, own, services
 from harness.backend import Backend
 from harness.errors import UnknownName
@@ -104,6 +106,18 @@ class Registry:
     def broker_of(self, name: str) -> str | None:
         """The broker that a backend lives in, if it does."""
         return self.load(name).broker
+
+    def distributions(self) -> list[str]:
+        """Distributions of plug-ins, and those that the backends of ``--backend`` files need."""
+        found = [source.distribution for source in self.sources.values() if source.distribution]
+        for source in self.sources.values():
+            if source.file:  # was imported when it was given
+                for text in load(source).packages.values():
+                    try:
+                        found.append(Requirement(text).name)
+                    except InvalidRequirement:
+                        continue  # what pip takes may be more than a requirement: a path, an option
+        return list(dict.fromkeys(found))
 
     def plugin_files(self) -> list[str]:
         """The files of all backends that are not the project's own. Nothing is imported."""

@@ -23,13 +23,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from harness import processes
 from harness.ascii import escape, redact
 from harness.brokers import broker
 from harness.conductor import Asked, Conductor
 from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.expectations import Expectations
-from harness.matrix import OWN, Configuration
+from harness.matrix import DEFAULTS, OWN, Configuration
 from harness.own import Own
 from harness.processes import SUPERVISOR_LOG
 from harness.registry import Registry, load
@@ -37,28 +39,15 @@ from harness.runlog import LogUnwritable, RunLogWriter
 from harness.services import Server, plugged, service
 from harness.sources import BadPlugin
 from harness.supervisor import Asker
-from harness.verdict import Blame, Observation, Outcome, Verdict
+from harness.verdict import Axis, Blame, Observation, Outcome, Verdict
 from harness.worker import Setup, set_up
 
 Record = dict[str, Any]
 
 SHUTDOWN_WITHIN = 10.0
 SERVICE_LOG_LINES = 12
-PACKAGES = (
-    *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
-    *(
-        "psycopg",
-        "PyMySQL",
-        "pymemcache",
-        "pymongo",
-        "boto3",
-        "botocore",
-        "cassandra-driver",
-        "elasticsearch",
-    ),
-    *("elastic-transport", "django", "django-celery-results", "gevent", "eventlet"),
-    *("hypothesis", "pytest", "pytest-xdist", "celery-roundtrip"),
-)
+BENEATH = ("billiard", "vine", "amqp", "botocore", "elastic-transport")
+"""Packages that Celery and the drivers bring along, and that may decide a verdict."""
 MATRIX_AXES = ("backend", "serializer", "compression")
 CODEC_PACKAGES = {
     "yaml": "yaml",
@@ -98,6 +87,9 @@ class Options:
     """The user's own settings."""
 
 
+DEFAULT_POINTS = (("broker", DEFAULTS[Axis.BROKER]), ("pool", DEFAULTS[Axis.POOL]))
+
+
 def named_by(service: str) -> str:
     """Where the user named the URL of a service."""
     if service.endswith(f"-{OWN}"):
@@ -127,6 +119,7 @@ class Controller:
 
     :param has_cells: whether there is something to log; the xdist controller learns that later.
     :param say: shows a line of what is being waited for; called from another thread.
+    :param plugins: distributions of plug-ins, whose versions the log names.
     :raises RunLogError: the log cannot be written.
     """
 
@@ -138,8 +131,9 @@ class Controller:
         root: Path,
         has_cells: bool,
         say: Callable[[str], None],
+        plugins: Sequence[str] = (),
     ) -> None:
-        self.options, self._say = options, say
+        self.options, self._say, self._plugins = options, say, plugins
         self.counts: Counter[str] = Counter()
         self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
@@ -188,7 +182,7 @@ class Controller:
             "command": [escape(redact(word), 400) for word in command],
             "platform": platform.platform(),
             "python": platform.python_version(),
-            "packages": {name: found for name in PACKAGES if (found := _version(name))},
+            "packages": {name: found for name in self._packages() if (found := _version(name))},
             "selection": escape(selection, 400),
             "seed": options.seed,
             "options": {
@@ -203,6 +197,16 @@ class Controller:
                 "settings_notes": list(options.own.notes) if options.own else [],
             },
         }
+
+    def _packages(self) -> list[str]:
+        """Packages whose versions may decide a verdict: what the project can use, and what plug-ins need."""
+        try:
+            texts = importlib.metadata.requires("celery-roundtrip") or []
+        except importlib.metadata.PackageNotFoundError:  # run from its source, not installed
+            texts = ["celery", "kombu", "pytest"]
+        texts = [text for text in texts if "extra == 'dev'" not in text.replace('"', "'")]
+        names = {Requirement(text).name: None for text in texts}
+        return sorted(names | dict.fromkeys((*BENEATH, "celery-roundtrip", *self._plugins)), key=str.lower)
 
     def _listen(self) -> None:
         """Take in the supervisor's facts; if it dies under the run, end what it had started."""
@@ -398,11 +402,14 @@ class Observer:
                 found[name] = [escape(redact(line), 400) for line in lines[-SERVICE_LOG_LINES:]]
         return found
 
-    def repro(self, nodeid: str) -> str:
-        """A shell command that runs one cell alone, under the options of this run."""
+    def repro(self, selection: Sequence[str]) -> str:
+        """A shell command that runs one cell alone, under the options of this run.
+
+        :param selection: the arguments that select it.
+        """
         options = self.options
-        words = ["python", "-m", "pytest", nodeid, f"--runtime={options.runtime}"]
-        for name, default in (("broker", "redis"), ("pool", "prefork"), ("seed", 0), ("deadline", 5.0)):
+        words = ["python", "-m", "pytest", *selection, f"--runtime={options.runtime}"]
+        for name, default in (*DEFAULT_POINTS, ("seed", 0), ("deadline", 5.0)):
             if getattr(options, name) != default:
                 words.append(f"--{name}={getattr(options, name)}")
         if options.runtime != "local":

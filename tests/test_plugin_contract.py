@@ -1,4 +1,4 @@
-"""Whatever a plug-in gets wrong: one message that names file, method and fix; what is optional may be missing."""
+"""What a plug-in gets wrong is told in one message: file, method and fix. What is optional may be missing."""
 
 from __future__ import annotations
 
