@@ -3,8 +3,8 @@
     pip install celery-amqp-backend
     pytest scenarios --backend=examples/amqp_backend.py -m amqp
 
-The results lie in the broker, one queue a task. ``get()`` takes a result off its queue, and the queue goes with
-its last reader (``auto_delete``): who looks natively must look at a result that nobody has read.
+The results lie in the broker, one queue a task. ``get()`` takes a result off its queue, and the queue goes
+with its last reader (``auto_delete``): who looks natively must look at a result that nobody has read.
 """
 
 from __future__ import annotations
