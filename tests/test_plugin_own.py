@@ -107,6 +107,16 @@ def test_the_backend_may_be_named(configured, tmp_path):
     assert read(f"rpc-redis={file}", tmp_path).name == "rpc-redis-own"
 
 
+def test_a_database_url_names_the_server_and_the_run_keeps_to_its_own_place(configured, tmp_path):
+    made = read(
+        configured("result_backend = 'db+postgresql+psycopg2://me:pw-s3cret@db.example/prod'"), tmp_path
+    )
+    assert made.name == "postgresql-own"
+    assert made.urls == {"postgresql-own": "postgresql://me:pw-s3cret@db.example/prod"}
+    notes = "\n".join(made.notes)
+    assert "overruled: result_backend = 'db+postgresql+psycopg2://me:***@db.example/prod'" in notes
+
+
 def cells(registry: Registry, expression: str) -> list[matrix.Cell]:
     selection = Selection(MarkExpression(expression), broker_of=registry.broker_of, pins=registry.pins)
     return [
