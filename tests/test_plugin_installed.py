@@ -35,7 +35,7 @@ class Installed:
     wheel: Path
     backend: Path
 
-    def run(self, *command: str, timeout: float = 200) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout: float = 500) -> subprocess.CompletedProcess[str]:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST")}
         environment.pop("PYTHONPATH", None)
         return subprocess.run(
