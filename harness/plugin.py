@@ -290,6 +290,7 @@ class CellItem(pytest.Item):
     def __init__(self, *, scenario: Scenario, cell: Cell, **rest: Any) -> None:
         super().__init__(**rest)
         self.scenario, self.cell = scenario, cell
+        self.funcargs: dict[str, object] = {}  # pytest-docker-tools reads it of every item that fails
         for name in (*matrix.markers(cell, scenario.axes), scenario.family):
             self.add_marker(_mark(name))
 
