@@ -8,6 +8,7 @@ from harness.brokers import Broker, broker
 
 class RPC(Backend):
     documentation = "https://docs.celeryq.dev/en/stable/userguide/configuration.html#rpc-backend-settings"
+    schemes = ("rpc",)
     reading_consumes = True
 
     @property

@@ -23,6 +23,7 @@ class Cassandra(Backend):
         "https://docs.celeryq.dev/en/stable/userguide/configuration.html#cassandra-astradb-backend-settings"
     )
     services = ("cassandra",)
+    schemes = ("cassandra",)
     packages = {"cassandra": "celery-roundtrip[cassandra]"}
     stores_meta = False
 

@@ -17,6 +17,7 @@ class Elasticsearch(Backend):
         "https://docs.celeryq.dev/en/stable/userguide/configuration.html#elasticsearch-backend-settings"
     )
     services = ("elasticsearch",)
+    schemes = ("elasticsearch",)
     packages = {"elasticsearch": "celery-roundtrip[elasticsearch]"}
 
     @property

@@ -14,6 +14,7 @@ class Filesystem(Backend):
     documentation = (
         "https://docs.celeryq.dev/en/stable/userguide/configuration.html#file-system-backend-settings"
     )
+    schemes = ("file",)
 
     def settings(self) -> dict[str, object]:
         return {"result_backend": f"file://{self.namespace.folder}"}

@@ -15,6 +15,7 @@ class MySQL(Database):
     name = "mysql"
     description = "SQL database through SQLAlchemy and PyMySQL, on MySQL or MariaDB"
     services = ("mariadb",)
+    schemes = ("db+mysql", "db+mysql+pymysql")
     packages = {"sqlalchemy": "celery-roundtrip[mysql]", "pymysql": "celery-roundtrip[mysql]"}
 
     def settings(self) -> dict[str, object]:

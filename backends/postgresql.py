@@ -17,6 +17,7 @@ class PostgreSQL(Database):
     name = "postgresql"
     description = "SQL database through SQLAlchemy and psycopg, on PostgreSQL"
     services = ("postgresql",)
+    schemes = ("db+postgresql", "db+postgresql+psycopg", "db+postgresql+psycopg2")
     packages = {
         "sqlalchemy": "celery-roundtrip[postgresql]",
         "psycopg": "celery-roundtrip[postgresql]",

@@ -16,6 +16,7 @@ class Redis(Backend):
     description = "Redis (or Valkey): SETEX and PUBLISH of one JSON-like document a task"
     documentation = "https://docs.celeryq.dev/en/stable/userguide/configuration.html#redis-backend-settings"
     services = ("redis",)
+    schemes = ("redis", "rediss")
     packages = {"redis": "celery-roundtrip[redis]"}
 
     @property

@@ -14,6 +14,7 @@ from backends._database import Database
 class SQLite(Database):
     name = "sqlite"
     description = "SQL database through SQLAlchemy, on an SQLite file"
+    schemes = ("db+sqlite",)
     packages = {"sqlalchemy": "celery-roundtrip[sqlite]"}
     mark = "?"
 

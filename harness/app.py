@@ -24,6 +24,8 @@ from celery import signals
 from celery.exceptions import Reject
 
 from harness import tasks
+from harness.contract import ask
+from harness.errors import RoundtripError
 from harness.worker import SETUP_VARIABLE, Setup, untagged
 
 
@@ -109,7 +111,11 @@ def _watch_writes(app: celery.Celery, events: EventFile) -> None:
 def _main() -> celery.Celery:
     path = Path(os.environ[SETUP_VARIABLE])
     setup = Setup.read(path)
-    setup.backend().prepare()
+    try:
+        ask(setup.backend(), "prepare")
+    except RoundtripError as error:
+        EventFile(path.parent / "events.jsonl").say("unprepared", message=str(error))
+        raise
     app = build(setup.settings)
     _observe(app, path.parent)
     return app

@@ -59,6 +59,8 @@ class Backend(abc.ABC):
     description: ClassVar[str]
     documentation: ClassVar[str]
     services: ClassVar[tuple[str, ...]] = ()
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """What stands before ``://`` in its `result_backend`: by it, ``--settings`` finds the backend."""
     packages: ClassVar[Mapping[str, str]] = {}
     """Import name of each Python package it needs -> the pip command's argument that installs it."""
     stores_meta: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Brokers: how workers and clients reach the message queue, in a namespace of their own."""
+"""Brokers: how workers and clients reach the message queue, in a namespace of their own; the default one."""
 
 from __future__ import annotations
 
@@ -238,6 +238,10 @@ class FilesystemBroker(Broker):
 BROKERS: Mapping[str, Broker] = {
     broker.name: broker for broker in (RedisBroker(), RabbitMQBroker(), FilesystemBroker())
 }
+
+
+DEFAULT = RedisBroker.name
+"""The broker where ``--broker`` names none."""
 
 
 def broker(name: str) -> Broker:

@@ -22,11 +22,13 @@ from harness import __version__, containers, corpus, kept, matrix, processes, qu
 from harness.ascii import escape, redact
 from harness.brokers import broker
 from harness.containers import default_images
+from harness.contract import ask_for
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
 from harness.run import CODEC_PACKAGES, installed
 from harness.scenario import FAMILIES, Scenario
+from harness.sources import BadPlugin
 from harness.verdict import Axis
 
 Answer = TypeVar("Answer")
@@ -79,8 +81,9 @@ def doctor(as_json: bool, files: Sequence[str]) -> None:
     Every service that can be served locally is really started, asked who it is, and ended.
     Exit code 1 if no backend can run.
     """
+    registry = Registry(files)  # first: it makes the services of plug-ins known
     found_services = {name: _try_service(name) for name in services.known()}
-    backends = [_try_backend(Registry(files), name, found_services) for name in Registry(files).names]
+    backends = [_try_backend(registry, name, found_services) for name in registry.names]
     serializers = [_try_codec(name) for name in matrix.SERIALIZERS]
     codecs = [_try_codec(name) for name in matrix.ALL_COMPRESSIONS[1:]]
     facts = {
@@ -377,15 +380,15 @@ def _try_service(name: str) -> dict[str, Any]:
     """Start a service once, ask it who it is, end it."""
     from harness.supervisor import ready
 
-    service = services.service(name)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="roundtrip-doctor-"))
     child: processes.Child | None = None
     try:
+        service = services.service(name)
         service.fetch(lambda text: click.echo(text, err=True))
         began = time.monotonic()
         port = processes.free_port()
-        command = service.local_command(port, folder)
+        command = ask_for(services.LocalCommand, service, "local_command", port, folder)
         child = processes.Child("doctor", command.argv, folder, folder / "service.log", command.environment)
         started = child
         product, version = ready(
@@ -398,8 +401,8 @@ def _try_service(name: str) -> dict[str, Any]:
         return {"name": name, "ok": True, "how": how, "remedy": ""}
     except ServiceUnavailable as error:
         return {"name": name, "ok": False, "how": error.problem, "remedy": error.remedy}
-    except (NotReady, Rejected, OSError) as error:
-        return {"name": name, "ok": False, "how": escape(str(error), 200), "remedy": ""}
+    except (NotReady, Rejected, BadPlugin, OSError) as error:
+        return {"name": name, "ok": False, "how": escape(str(error), 400), "remedy": ""}
     finally:
         if child is not None:
             child.kill()
@@ -407,7 +410,10 @@ def _try_service(name: str) -> dict[str, Any]:
 
 
 def _try_backend(registry: Registry, name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    backend = registry.load(name)
+    try:
+        backend = registry.load(name)
+    except BadPlugin as error:  # an installed one: it must not stand in the way of the others
+        return {"name": name, "ok": False, "how": escape(str(error), 400), "remedy": ""}
     for package, requirement in backend.packages.items():
         missing = _package(package, requirement)
         if not missing["ok"]:
@@ -441,16 +447,21 @@ def _backends(registry: Registry) -> list[dict[str, Any]]:
     public = default_images()
     rows = []
     for name in registry.names:
-        backend = registry.load(name)
-        rows.append(
-            {
-                "name": name,
-                "description": backend.description,
-                "services": list(backend.services),
-                "images": [public[service] for service in backend.services if service in public],
-                "documentation": backend.documentation,
-            }
-        )
+        row: dict[str, Any] = {
+            "name": name,
+            "description": "",
+            "services": [],
+            "images": [],
+            "documentation": "",
+        }
+        try:
+            backend = registry.load(name)
+        except BadPlugin as error:  # an installed one: it must not stand in the way of the others
+            rows.append({**row, "description": escape(str(error), 400)})
+            continue
+        told = {name: getattr(backend, name) for name in ("description", "documentation")}
+        images = [public[service] for service in backend.services if service in public]
+        rows.append({**row, **told, "services": list(backend.services), "images": images})
     return rows
 
 
@@ -508,7 +519,9 @@ def _cells(registry: Registry, expression: str, slow: bool) -> list[dict[str, An
 
 
 def _file(scenario: Scenario) -> str:
-    return scenario.module.replace(".", "/") + ".py"
+    """As pytest takes it: a path in the repository, elsewhere a module for ``--pyargs``."""
+    file = scenario.module.replace(".", "/") + ".py"
+    return file if Path(file).exists() else scenario.module
 
 
 _LISTS: dict[str, Callable[[Registry], list[dict[str, Any]]]] = {
@@ -529,7 +542,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = Console(markup=False)  # "[redis]" is an extra
     if not console.is_terminal:
         console.width = PIPED_WIDTH
     console.print(table)

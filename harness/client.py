@@ -208,6 +208,7 @@ class Runner:
                 "kind": trouble.kind,
                 "detail": trouble.detail,
                 "ready": session.watch.ready is not None,
+                "unprepared": evidence.line(session.watch.unprepared),
                 "suspects": suspects,
                 "log": [evidence.line(line) for line in session.watch.log()],
             }

@@ -381,9 +381,12 @@ class Conductor:
             progress.troubles += 1
         if not answer["ready"]:
             # a worker that cannot even start will not start the next time
+            why = answer["unprepared"]
+            blame = Blame.HARNESS if why else Blame.WORKER
             for name in list(progress.waiting):
                 del progress.waiting[name]
-                yield name, _indeterminate("the worker did not start", Blame.WORKER, answer)
+                detail = f"the worker did not start: {why}" if why else "the worker did not start"
+                yield name, _indeterminate(detail, blame, answer)
         rest = [name for name in ids if name in progress.waiting and name not in suspects]
         progress.batches.append(rest if answer["kind"] == "died" else [*rest, *suspects])
 

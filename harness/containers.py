@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import poll, processes
+from harness.contract import ask_for
 from harness.errors import RoundtripError, ServiceUnavailable
-from harness.services import Service
+from harness.services import Container, Service
 
 RUN_LABEL = "io.github.celery-roundtrip.run"
 STANDIN_LABEL = "io.github.celery-roundtrip.standin"
@@ -81,6 +82,10 @@ def start(service: Service, image: str, folder: Path, run_folder: Path) -> Runni
     :raises NoImage: the image is not there and cannot be pulled.
     :raises ServiceUnavailable: the container did not start.
     """
+    if not image:
+        raise NoImage(
+            f"{service.name} names no container image", f"use --image {service.name}=REF or --runtime local"
+        )
     # before the first import: no helper container, and published ports are asked for on loopback
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     os.environ["TESTCONTAINERS_HOST_OVERRIDE"] = "127.0.0.1"
@@ -91,7 +96,7 @@ def start(service: Service, image: str, folder: Path, run_folder: Path) -> Runni
     except ImportError as error:
         raise NoDocker(f"the Python package {error.name} is missing", PYTHON_PACKAGES) from error
 
-    spec = service.container()
+    spec = ask_for(Container, service, "container")
     with _plain_words(image, docker.errors, requests):
         container: Any = DockerContainer(image)
         client = container.get_docker_client().client

@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import RoundtripError, suggest
-from harness.matrix import Cell
+from harness.matrix import Cell, base_name
 from harness.verdict import Axis, Blame, Verdict
 
 
@@ -59,7 +59,9 @@ class Selector(BaseModel):
         for axis in Axis:
             names: tuple[str, ...] = getattr(self, axis.value)
             if axis in cell.axes:
-                if not _named(names, cell.axes[axis]):
+                point = cell.axes[axis]
+                # under the user's own settings a backend is the same backend
+                if not _named(names, base_name(point) if axis is Axis.BACKEND else point):
                     return False
             elif names != ("*",):
                 return False

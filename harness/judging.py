@@ -23,6 +23,7 @@ from kombu.serialization import dumps
 
 from harness import evidence
 from harness.backend import Backend, Stored
+from harness.contract import BrokenPromise, ask, broken, checked_places, checked_stored, raised_by_itself
 from harness.fidelity import Comparison, compare
 from harness.identify import decode, identify
 from harness.oracle import Refused, Returned, expect, expect_failure
@@ -261,11 +262,11 @@ def look_at_rest(backend: Backend, task_id: str) -> Stored | None:
     :raises AtRestCrash: the reader raised.
     """
     try:
-        return backend.at_rest(task_id)
-    except NotImplementedError as error:
-        raise NoNativeReader(f"{backend.name} offers no native reader") from error
-    except Exception as error:
-        raise AtRestCrash(f"at_rest of {backend.name} raised {type(error).__name__}: {error}") from error
+        return checked_stored(backend, ask(backend, "at_rest", task_id))
+    except BrokenPromise as error:
+        if isinstance(error.__cause__, NotImplementedError):
+            raise NoNativeReader(f"{backend.name} offers no native reader") from error
+        raise AtRestCrash(str(error)) from (error.__cause__ or error)
 
 
 def evict(backend: Backend, task_id: str) -> None:
@@ -281,11 +282,11 @@ def evict(backend: Backend, task_id: str) -> None:
 def inventory(backend: Backend) -> Sequence[str]:
     """List the namespace natively. Raises like `look_at_rest`."""
     try:
-        return backend.inventory()
-    except NotImplementedError as error:
-        raise NoNativeReader(f"{backend.name} cannot list its namespace") from error
-    except Exception as error:
-        raise AtRestCrash(f"inventory of {backend.name} raised {type(error).__name__}: {error}") from error
+        return checked_places(backend, ask(backend, "inventory"))
+    except BrokenPromise as error:
+        if isinstance(error.__cause__, NotImplementedError):
+            raise NoNativeReader(f"{backend.name} cannot list its namespace") from error
+        raise AtRestCrash(str(error)) from (error.__cause__ or error)
 
 
 def show_stored(shown_in: dict[str, Any], setup: Setup, stored: Stored) -> object:
@@ -345,7 +346,11 @@ def _plant(case: Case, oracle: Returned | Refused | None) -> Blame:
     except NotImplementedError as error:
         del case.evidence["planted"]
         raise NoNativeReader(f"{case.backend.name} offers no native planter") from error
-    except Exception as error:  # noqa: BLE001 - a store may refuse in any way
+    except Exception as error:
+        if raised_by_itself(case.backend, error):
+            del case.evidence["planted"]
+            raise AtRestCrash(str(broken(case.backend, "plant", error))) from error
+        # whatever comes from further down: a store may refuse in any way
         shown["error"] = evidence.line(f"{type(error).__name__}: {error}")
         return Blame.STORE
     back = look_at_rest(case.backend, task_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness import corpus
+from harness import brokers, corpus
 from harness.errors import RoundtripError, UnknownName, suggest
 from harness.verdict import Axis
 
@@ -24,16 +24,19 @@ COMPRESSIONS = ("uncompressed", "zlib", "bzip2")
 OTHER_COMPRESSIONS = ("gzip", "lzma", "brotli", "zstd")
 """Codecs that only some scenarios ask for: they multiply workers, not insight."""
 ALL_COMPRESSIONS = (*COMPRESSIONS, *OTHER_COMPRESSIONS)
-BROKERS = ("redis", "rabbitmq", "filesystem")
+BROKERS = tuple(brokers.BROKERS)
 POOLS = ("prefork", "threads", "solo", "gevent", "eventlet")
 
 DEFAULTS: Mapping[Axis, str] = {
     Axis.SERIALIZER: "json",
     Axis.COMPRESSION: "uncompressed",
-    Axis.BROKER: "redis",
+    Axis.BROKER: brokers.DEFAULT,
     Axis.POOL: "prefork",
 }
 """Where an axis sits that a scenario does not declare."""
+
+OWN = "own"
+"""Last word and marker of the backend that ``--settings`` makes."""
 
 POINT = re.compile(r"[a-z0-9_.]+\Z")
 """What a value, case, serializer or codec may be called: no hyphen, so that ids decode by table."""
@@ -114,6 +117,8 @@ class Selection:
     options: Mapping[Axis, str] = field(default_factory=dict)
     broker_of: Callable[[str], str | None] = lambda _: None
     slow: bool = True
+    pins: Mapping[str, Mapping[Axis, str]] = field(default_factory=dict)
+    """Where the user's own settings put the axes, by backend."""
 
     def point(self, axis: Axis) -> str:
         return self.options.get(axis, DEFAULTS[axis])
@@ -184,12 +189,14 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
         if not axes:
             text = "-".join(parts)
             if wanted is None or text in wanted:
-                cell = _cell(scenario, {**undeclared, **chosen, **_home(chosen, selection)}, text)
+                pinned = selection.pins.get(chosen[Axis.BACKEND], {})
+                cell = _cell(scenario, {**undeclared, **pinned, **chosen, **_home(chosen, selection)}, text)
                 if selection.slow or not cell.slow:
                     yield cell
             return
         axis, rest = axes[0], axes[1:]
-        for point in points(axis, scenario, backends):
+        pin = selection.pins.get(chosen.get(Axis.BACKEND, ""), {}).get(axis)
+        for point in points(axis, scenario, backends) if pin is None else _pinned(pin, axis, scenario):
             reached = (*parts, point)
             if wanted is not None and not _may_reach("-".join(reached), bool(rest), wanted):
                 continue
@@ -208,11 +215,18 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
         yield from extend(scenario.axes, {}, (), start)
 
 
+def _pinned(pin: str, axis: Axis, scenario: Scenario) -> Sequence[str]:
+    """The one point of an axis that is settled, if the scenario asks for it."""
+    return [pin] if pin in scenario.only.get(axis, (pin,)) else []
+
+
 def points(axis: Axis, scenario: Scenario, backends: Sequence[str]) -> Sequence[str]:
     """The points of an axis that a scenario asks for, in the order in which the matrix shows them."""
     if axis is Axis.BACKEND:
         wanted = scenario.only.get(axis, ("*",))
-        return [name for name in backends if any(fnmatch.fnmatchcase(name, point) for point in wanted)]
+        return [
+            name for name in backends if any(fnmatch.fnmatchcase(base_name(name), point) for point in wanted)
+        ]
     if axis in scenario.only:
         return scenario.only[axis]
     if axis is Axis.SERIALIZER:
@@ -263,10 +277,21 @@ def markers(cell: Cell, declared: Sequence[Axis]) -> list[str]:
 def groups(backend: str) -> list[str]:
     """The first words of a backend's name, which select it too.
 
-    ``django-db-sqlite`` is selected by ``django`` and ``django-db``, ``rpc-redis`` by ``rpc``.
+    ``django-db-sqlite`` is selected by ``django`` and ``django-db``, ``rpc-redis`` by ``rpc``; and what the
+    user's own settings make, by ``own``.
     """
     words = backend.split("-")
-    return ["-".join(words[:count]) for count in range(1, len(words))]
+    return ["-".join(words[:count]) for count in range(1, len(words))] + [OWN] * (words[-1] == OWN)
+
+
+def own_name(backend: str) -> str:
+    """What the backend is called under the user's own settings."""
+    return f"{backend}-{OWN}"
+
+
+def base_name(backend: str) -> str:
+    """What it is called without them."""
+    return backend.removesuffix(f"-{OWN}")
 
 
 def backend_markers(backends: Sequence[str]) -> list[str]:
@@ -275,7 +300,11 @@ def backend_markers(backends: Sequence[str]) -> list[str]:
 
 
 def scope(
-    node_id: str, backends: Sequence[str], scenarios: Mapping[str, Scenario], pool: str = DEFAULTS[Axis.POOL]
+    node_id: str,
+    backends: Sequence[str],
+    scenarios: Mapping[str, Scenario],
+    pool: str = DEFAULTS[Axis.POOL],
+    pins: Mapping[str, Mapping[Axis, str]] | None = None,
 ) -> str:
     """The worker configuration of a node id, decoded by table; its file where it is no cell.
 
@@ -285,6 +314,7 @@ def scope(
     :param scenarios: by name; one that is missing is taken for one of the matrix's worker, whose points are
         told by their names.
     :param pool: the pool of scenarios that say nothing of it.
+    :param pins: see `Selection`.
     """
     path, _, rest = node_id.partition("::")
     name, _, bracket = rest.partition("[")
@@ -301,8 +331,9 @@ def scope(
         kinds = {Axis.SERIALIZER: SERIALIZERS, Axis.COMPRESSION: ALL_COMPRESSIONS, Axis.POOL: POOLS}
         found = {axis: part for axis, points in kinds.items() for part in parts if part in points}
     worker = asked.worker_of(found.get(Axis.CASE, "")) if asked else None
-    serializer = found.get(Axis.SERIALIZER, DEFAULTS[Axis.SERIALIZER])
-    compression = found.get(Axis.COMPRESSION, DEFAULTS[Axis.COMPRESSION])
+    settled = {**DEFAULTS, **(pins or {}).get(backend, {})}
+    serializer = found.get(Axis.SERIALIZER, settled[Axis.SERIALIZER])
+    compression = found.get(Axis.COMPRESSION, settled[Axis.COMPRESSION])
     pool = found.get(Axis.POOL, (worker and worker.pool) or pool)
     return "-".join(filter(None, (backend, serializer, compression, pool, worker.name if worker else "")))
 

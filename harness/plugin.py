@@ -23,7 +23,7 @@ from harness.expectations import Expectations, files
 from harness.matrix import Cell, MarkExpression, Selection
 from harness.progress import Progress
 from harness.registry import Registry
-from harness.run import Controller, Observer, Options, wanted_services
+from harness.run import Controller, Observer, Options, named_by, wanted_services
 from harness.runlog import RunLogError
 from harness.scenario import FAMILIES, Scenario
 from harness.services import RUNTIMES, known, service
@@ -45,9 +45,13 @@ class State:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.options = _options(config)
-        self.registry = Registry(self.options.backend_files)
-        self.expectations = Expectations(files(self.options.backend_files))
+        base = config.invocation_params.dir
+        # first: it makes the services of plug-ins known
+        self.registry = Registry(str(base / file) for file in config.option.backend)
+        if config.option.settings:
+            self.registry.add_own(config.option.settings, base)
+        self.options = _options(config, self.registry)
+        self.expectations = Expectations(files(self.registry.plugin_files()))
         self.expression = MarkExpression(config.option.markexpr or "")
         self.ids = _typed_ids(config.args)
         self.controller: Controller | None = None
@@ -62,7 +66,7 @@ class State:
     def selection(self) -> Selection:
         slow = self.config.option.slow or "slow" in self.expression.names or bool(self.ids)
         chosen = {Axis.BROKER: self.options.broker, Axis.POOL: self.options.pool}
-        return Selection(self.expression, self.ids, chosen, self.registry.broker_of, slow)
+        return Selection(self.expression, self.ids, chosen, self.registry.broker_of, slow, self.registry.pins)
 
     @property
     def observes(self) -> bool:
@@ -78,7 +82,8 @@ class State:
             command = ["pytest", *(str(word) for word in self.config.invocation_params.args)]
             selection = " ".join(filter(None, (self.expression.text, self.config.option.keyword)))
             root, say = self.config.rootpath, self.progress.say
-            self.controller = Controller(self.options, command, selection, root, has_cells, say)
+            plugins = self.registry.distributions()
+            self.controller = Controller(self.options, command, selection, root, has_cells, say, plugins)
         return self.controller
 
     def told_of(self, scenario: Scenario) -> list[dict[str, Any]]:
@@ -142,7 +147,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="fail, instead of skipping, when this backend (or 'all') cannot be run",
     )
-    add("--broker", default="redis", help="message broker of the workers (default: redis)")
+    broker = matrix.DEFAULTS[Axis.BROKER]
+    add("--broker", default=broker, help="message broker of the workers (default: %(default)s)")
     add("--pool", default="prefork", help="worker pool: prefork (default), threads, solo, gevent or eventlet")
     add(
         "--run-log",
@@ -193,6 +199,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="a Python file with a result backend of your own (docs/adding-a-backend.md); write "
         "--backend=FILE, for pytest takes a path that stands alone for tests",
+    )
+    add(
+        "--settings",
+        metavar="MODULE_OR_FILE",
+        help="ask your own Celery settings too, as one more worker configuration: -m own selects it alone "
+        "(docs/own-settings.md). MODULE:NAME names an app; BACKEND=MODULE says which backend it is",
     )
 
 
@@ -297,6 +309,7 @@ class CellItem(pytest.Item):
     def __init__(self, *, scenario: Scenario, cell: Cell, **rest: Any) -> None:
         super().__init__(**rest)
         self.scenario, self.cell = scenario, cell
+        self.funcargs: dict[str, object] = {}  # pytest-docker-tools reads it of every item that fails
         for name in (*matrix.markers(cell, scenario.axes), scenario.family):
             self.add_marker(_mark(name))
 
@@ -434,7 +447,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the cells of a worker configuration on one process."""
     from harness.scheduling import ConfigurationScheduling
 
-    return ConfigurationScheduling(config, log, config.stash[STATE].registry.names)
+    registry = config.stash[STATE].registry
+    return ConfigurationScheduling(config, log, registry.names, registry.pins)
 
 
 # -- helpers
@@ -457,11 +471,11 @@ def _probe_named_servers(state: State) -> None:
         raise pytest.UsageError(str(error)) from None
     for name, answer in answers.items():
         if "problem" in answer:
-            remedy = answer["remedy"] or f"start the server, or correct --service {name}=URL"
+            remedy = answer["remedy"] or f"start the server, or correct {named_by(name)}"
             raise pytest.UsageError(f"{answer['problem']} ({remedy})")
 
 
-def _options(config: pytest.Config) -> Options:
+def _options(config: pytest.Config, registry: Registry) -> Options:
     option = config.option
     for name, given, names in (
         ("runtime", option.runtime, RUNTIMES),
@@ -478,7 +492,7 @@ def _options(config: pytest.Config) -> Options:
         service(name)
     options = Options(
         runtime=option.runtime,
-        urls=dict(_service_url(text) for text in option.service),
+        urls={**(registry.own.urls if registry.own else {}), **dict(map(_service_url, option.service))},
         require=frozenset(option.require),
         broker=option.broker,
         pool=option.pool,
@@ -490,6 +504,7 @@ def _options(config: pytest.Config) -> Options:
         logs=base / option.logs if option.logs else None,
         deadline=option.deadline,
         backend_files=tuple(str(base / file) for file in option.backend),
+        own=registry.own,
         images={**_public_images(option.image_prefix), **own_images},
         own_images=own_images,
         fresh=option.fresh_services,
@@ -497,7 +512,7 @@ def _options(config: pytest.Config) -> Options:
     if options.deadline <= 0:
         raise RoundtripError(f"--deadline {options.deadline}: give a number of seconds above 0")
     for name in options.require - {"all"}:
-        Registry(options.backend_files).source(name)
+        registry.source(name)
     return options
 
 
@@ -557,6 +572,15 @@ def _mark(name: str) -> pytest.MarkDecorator:
     return _marks[name]
 
 
+def _selecting(item: CellItem) -> list[str]:
+    """The arguments that select a cell, where the suite is installed too."""
+    if __name__ not in item.config.option.plugins:
+        return [item.nodeid]
+    if item.scenario.module.startswith("scenarios."):
+        return ["-p", __name__, "--pyargs", f"{item.scenario.module}::{item.cell.cell_id}"]
+    return ["-p", __name__, item.nodeid]
+
+
 def _record(
     item: CellItem,
     seen: Observation,
@@ -583,5 +607,5 @@ def _record(
         "reason": reason,
         "expectation": expectation,
         "nodeid": item.nodeid,
-        "repro": observer.repro(item.nodeid),
+        "repro": observer.repro(_selecting(item)),
     }

@@ -78,6 +78,11 @@ class Progress:
             terminal.line(line)
         if controller.others:
             terminal.line(f"other questions: {_told(controller.others)}")
+        own = controller.options.own
+        if own is not None:
+            terminal.line(f"{own.name}: {own.given}, at {', '.join(own.pins.values())}")
+            for note in own.notes:
+                terminal.line(f"  {note}")
         if slow_left_out:
             terminal.line("slow cells were left out: --slow asks them too")
         for line in self._closing:

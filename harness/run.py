@@ -23,40 +23,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from harness import processes
 from harness.ascii import escape, redact
 from harness.brokers import broker
 from harness.conductor import Asked, Conductor
 from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.expectations import Expectations
-from harness.matrix import Configuration
+from harness.matrix import DEFAULTS, OWN, Configuration
+from harness.own import Own
 from harness.processes import SUPERVISOR_LOG
 from harness.registry import Registry, load
 from harness.runlog import LogUnwritable, RunLogWriter
-from harness.services import Server
+from harness.services import Server, plugged, service
+from harness.sources import BadPlugin
 from harness.supervisor import Asker
-from harness.verdict import Blame, Observation, Outcome, Verdict
+from harness.verdict import Axis, Blame, Observation, Outcome, Verdict
 from harness.worker import Setup, set_up
 
 Record = dict[str, Any]
 
 SHUTDOWN_WITHIN = 10.0
 SERVICE_LOG_LINES = 12
-PACKAGES = (
-    *("celery", "kombu", "billiard", "vine", "amqp", "redis", "sqlalchemy", "PyYAML", "msgpack"),
-    *(
-        "psycopg",
-        "PyMySQL",
-        "pymemcache",
-        "pymongo",
-        "boto3",
-        "botocore",
-        "cassandra-driver",
-        "elasticsearch",
-    ),
-    *("elastic-transport", "django", "django-celery-results", "gevent", "eventlet"),
-    *("hypothesis", "pytest", "pytest-xdist", "celery-roundtrip"),
-)
+BENEATH = ("billiard", "vine", "amqp", "botocore", "elastic-transport")
+"""Packages that Celery and the drivers bring along, and that may decide a verdict."""
 MATRIX_AXES = ("backend", "serializer", "compression")
 CODEC_PACKAGES = {
     "yaml": "yaml",
@@ -92,11 +83,23 @@ class Options:
     """Whether services are started anew even where ``roundtrip services up`` keeps some."""
     logs: Path | None = None
     """Where the logs of the run's processes are copied to at its end."""
+    own: Own | None = None
+    """The user's own settings."""
+
+
+DEFAULT_POINTS = (("broker", DEFAULTS[Axis.BROKER]), ("pool", DEFAULTS[Axis.POOL]))
+
+
+def named_by(service: str) -> str:
+    """Where the user named the URL of a service."""
+    if service.endswith(f"-{OWN}"):
+        return "the result_backend in what --settings names"
+    return f"--service {service}=URL"
 
 
 def wanted_services(options: Options, names: Iterable[str]) -> Record:
     """How each of these services is to be provided, as the supervisor is asked for it."""
-    return {
+    wanted: Record = {
         name: {
             "url": options.urls.get(name),
             "runtime": options.runtime,
@@ -105,6 +108,10 @@ def wanted_services(options: Options, names: Iterable[str]) -> Record:
         }
         for name in sorted(names)
     }
+    for name, source in plugged(wanted).items():
+        wanted[name]["source"] = asdict(source)
+        wanted[name]["image"] = wanted[name]["image"] or service(name).image
+    return wanted
 
 
 class Controller:
@@ -112,6 +119,7 @@ class Controller:
 
     :param has_cells: whether there is something to log; the xdist controller learns that later.
     :param say: shows a line of what is being waited for; called from another thread.
+    :param plugins: distributions of plug-ins, whose versions the log names.
     :raises RunLogError: the log cannot be written.
     """
 
@@ -123,8 +131,9 @@ class Controller:
         root: Path,
         has_cells: bool,
         say: Callable[[str], None],
+        plugins: Sequence[str] = (),
     ) -> None:
-        self.options, self._say = options, say
+        self.options, self._say, self._plugins = options, say, plugins
         self.counts: Counter[str] = Counter()
         self.pairs: list[tuple[Mapping[str, str], Outcome]] = []
         """Axes and outcome of every judged cell of the matrix: what the terminal's grid is made of."""
@@ -174,7 +183,7 @@ class Controller:
             "command": [escape(redact(word), 400) for word in command],
             "platform": platform.platform(),
             "python": platform.python_version(),
-            "packages": {name: found for name in PACKAGES if (found := _version(name))},
+            "packages": {name: found for name in self._packages() if (found := _version(name))},
             "selection": escape(selection, 400),
             "seed": options.seed,
             "options": {
@@ -185,8 +194,20 @@ class Controller:
                 "deadline": options.deadline,
                 "require": sorted(options.require),
                 "services": {name: redact(url) for name, url in options.urls.items()},
+                "settings": options.own.given if options.own else None,
+                "settings_notes": list(options.own.notes) if options.own else [],
             },
         }
+
+    def _packages(self) -> list[str]:
+        """Packages whose versions may decide a verdict: what the project can use, and what plug-ins need."""
+        try:
+            texts = importlib.metadata.requires("celery-roundtrip") or []
+        except importlib.metadata.PackageNotFoundError:  # run from its source, not installed
+            texts = ["celery", "kombu", "pytest"]
+        texts = [text for text in texts if "extra == 'dev'" not in text.replace('"', "'")]
+        names = {Requirement(text).name: None for text in texts}
+        return sorted(names | dict.fromkeys((*BENEATH, "celery-roundtrip", *self._plugins)), key=str.lower)
 
     def _listen(self) -> None:
         """Take in the supervisor's facts; if it dies under the run, end what it had started."""
@@ -386,17 +407,23 @@ class Observer:
                 found[name] = [escape(redact(line), 400) for line in lines[-SERVICE_LOG_LINES:]]
         return found
 
-    def repro(self, nodeid: str) -> str:
-        """A shell command that runs one cell alone, under the options of this run."""
+    def repro(self, selection: Sequence[str]) -> str:
+        """A shell command that runs one cell alone, under the options of this run.
+
+        :param selection: the arguments that select it.
+        """
         options = self.options
-        words = ["python", "-m", "pytest", nodeid, f"--runtime={options.runtime}"]
-        for name, default in (("broker", "redis"), ("pool", "prefork"), ("seed", 0), ("deadline", 5.0)):
+        words = ["python", "-m", "pytest", *selection, f"--runtime={options.runtime}"]
+        for name, default in (*DEFAULT_POINTS, ("seed", 0), ("deadline", 5.0)):
             if getattr(options, name) != default:
                 words.append(f"--{name}={getattr(options, name)}")
         if options.runtime != "local":
             words += [f"--image={name}={image}" for name, image in options.own_images.items()]
         for name, url in options.urls.items():
-            words.append(f"--service={name}={redact(url)}")
+            if options.own is None or options.own.urls.get(name) != url:
+                words.append(f"--service={name}={redact(url)}")
+        if options.own is not None:
+            words.append(f"--settings={options.own.given}")
         for file in options.backend_files:
             words.append(f"--backend={file}")
         return shlex.join(words)
@@ -413,11 +440,13 @@ class Observer:
                 server = Server(**answer["server"])
                 servers[name] = server
                 self.products[server.product.lower()] = server.version
+            elif "broken" in answer:
+                raise BadPlugin(answer["broken"])
             else:
                 servers[name] = ServiceUnavailable(answer["problem"], answer["remedy"])
                 if name in self.options.urls:
                     raise ServiceUnavailable(
-                        answer["problem"], answer["remedy"] or f"correct or leave out --service {name}=URL"
+                        answer["problem"], answer["remedy"] or f"correct or leave out {named_by(name)}"
                     )
         return servers
 

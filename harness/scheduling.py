@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
 
 from harness import questions
 from harness.matrix import scope
+from harness.verdict import Axis
 
 if TYPE_CHECKING:
     import pytest
@@ -21,9 +22,15 @@ class ConfigurationScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdi
     ``item._nodeid``, which pytest reads no longer.
     """
 
-    def __init__(self, config: pytest.Config, log: Any, backends: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        log: Any,
+        backends: Sequence[str],
+        pins: Mapping[str, Mapping[Axis, str]],
+    ) -> None:
         super().__init__(config, log)
-        self._backends = backends
+        self._backends, self._pins = backends, pins
         self._scenarios = {scenario.name: scenario for scenario in questions.scenarios()}
         self._scopes: dict[str, str] = {}
         # the supervisor starts workers ahead in the order of the matrix: keep that order
@@ -31,5 +38,7 @@ class ConfigurationScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdi
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid not in self._scopes:
-            self._scopes[nodeid] = scope(nodeid, self._backends, self._scenarios, self.config.option.pool)
+            self._scopes[nodeid] = scope(
+                nodeid, self._backends, self._scenarios, self.config.option.pool, self._pins
+            )
         return self._scopes[nodeid]

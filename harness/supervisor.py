@@ -29,9 +29,11 @@ from typing import Any
 from harness import containers, kept, poll, services
 from harness.ascii import redact
 from harness.brokers import broker
+from harness.contract import ask, ask_for, checked_answer
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.processes import SUPERVISOR_LOG, Child, free_port, own, sweep
-from harness.services import Server, Service
+from harness.services import LocalCommand, Server, Service
+from harness.sources import BadPlugin, Source
 from harness.watching import Ending, Wait, Watcher, how_it_ended
 from harness.worker import SETUP_VARIABLE, Setup, argv, run_namespace
 
@@ -60,6 +62,8 @@ class Wanted:
     image: str
     fresh: bool = False
     """Whether one that is kept between runs will not do."""
+    source: Mapping[str, str] | None = None
+    """Where a plug-in's service is defined."""
 
 
 class Services:
@@ -134,7 +138,7 @@ class Services:
         began = time.monotonic()
         port = free_port()
         log = folder / "service.log"
-        command = service.local_command(port, folder)
+        command = ask_for(LocalCommand, service, "local_command", port, folder)
         child = self._supervisor.spawn("service " + service.name, command.argv, log, command.environment)
         url = service.local_url(port)
 
@@ -186,6 +190,7 @@ def ready(service: Service, url: str, ended: Callable[[], str | None], within: f
     :param within: seconds.
     :param ended: tells why the server's process ended, or None while it runs.
     :raises ServiceUnavailable: it refused, ended or did not answer in time.
+    :raises BrokenPromise: the probe does not keep its contract.
     """
     where = f"{service.name} at {redact(url)}"
     last = ["no answer"]
@@ -195,7 +200,7 @@ def ready(service: Service, url: str, ended: Callable[[], str | None], within: f
         if why:
             raise ServiceUnavailable(f"{where} did not start: {why}")
         try:
-            return service.probe(url, timeout=2.0)
+            return checked_answer(service, ask(service, "probe", url, 2.0))
         except NotReady as error:
             last[0] = str(error)
             return None
@@ -391,9 +396,14 @@ class Supervisor:
                 answers[name] = {"server": asdict(self.services.get(name, how))}
             except ServiceUnavailable as error:
                 answers[name] = {"problem": error.problem, "remedy": error.remedy}
+            except BadPlugin as error:
+                answers[name] = {"broken": str(error)}
             except (RoundtripError, OSError) as error:
                 answers[name] = {"problem": str(error), "remedy": ""}
 
+        for how in wanted.values():
+            if how.source:
+                services.plug(Source(**how.source))
         threads = [threading.Thread(target=start, args=pair) for pair in wanted.items()]
         for thread in threads:
             thread.start()
@@ -533,7 +543,7 @@ class Supervisor:
             for setup in self.workers.planned():
                 backend = setup.backend()
                 if foreign.intersection(backend.services):
-                    attempt(backend.name, backend.wipe)
+                    attempt(backend.name, partial(ask, backend, "wipe"))
                 queues[setup.configuration.broker] = setup
             for name, setup in queues.items():
                 home, namespace = broker(name), run_namespace(setup.namespace)

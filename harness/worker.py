@@ -16,9 +16,11 @@ from pathlib import Path
 
 from harness.backend import Backend, Namespace
 from harness.brokers import broker
+from harness.contract import checked_environment, checked_settings
 from harness.matrix import Configuration, OwnWorker
-from harness.registry import BackendSource, load
+from harness.registry import load
 from harness.services import Server
+from harness.sources import Source
 
 SETUP_VARIABLE = "ROUNDTRIP_SETUP"
 CONCURRENCY = 2
@@ -31,7 +33,7 @@ class Setup:
     """Everything that a worker, or the client beside it, must know of a worker configuration."""
 
     configuration: Configuration
-    source: BackendSource
+    source: Source
     namespace: str
     folder: str
     servers: Mapping[str, Server]
@@ -62,7 +64,7 @@ class Setup:
         configuration, source, servers = table["configuration"], table["source"], table["servers"]
         assert isinstance(configuration, dict) and isinstance(source, dict) and isinstance(servers, dict)
         table["configuration"] = Configuration(**configuration)
-        table["source"] = BackendSource(**source)
+        table["source"] = Source(**source)
         table["arguments"] = tuple(table["arguments"])  # type: ignore[arg-type]
         table["servers"] = {name: Server(**server) for name, server in servers.items()}
         return cls(**table)  # type: ignore[arg-type]
@@ -70,7 +72,7 @@ class Setup:
 
 def set_up(
     configuration: Configuration,
-    source: BackendSource,
+    source: Source,
     run: str,
     folder: Path,
     servers: Mapping[str, Server],
@@ -95,7 +97,7 @@ def set_up(
         "result_accept_content": [configuration.serializer],
         "broker_connection_retry_on_startup": True,
         **broker(configuration.broker).settings(shared, folder.parent / "broker", servers),
-        **backend.settings(),
+        **{name: tagged(setting) for name, setting in checked_settings(backend).items()},
     }
     if configuration.compression != "uncompressed":
         settings["result_compression"] = configuration.compression
@@ -104,7 +106,7 @@ def set_up(
         for name, setting in kind.settings.items():
             settings[name] = _joined(settings.get(name), tagged(setting), namespace)
         size = size if kind.arguments is None else kind.arguments
-    environment = {**backend.environment(), **(kind.environment if kind else {})}
+    environment = {**checked_environment(backend), **(kind.environment if kind else {})}
     return Setup(configuration, source, namespace, str(own), servers, settings, environment, size)
 
 
@@ -200,6 +202,8 @@ class WorkerWatch:
         self.folder, self.pid = folder, pid
         self.tasks: dict[str, TaskTrace] = {}
         self.ready: float | None = None
+        self.unprepared = ""
+        """Why the backend could not be prepared, if so: then the worker ends without having been ready."""
         self.latest: float = 0.0
         """Time of the last event of any kind."""
         self.worked: float = 0.0
@@ -224,6 +228,8 @@ class WorkerWatch:
             self.latest = max(self.latest, float(str(event["at"])))
             if event["event"] == "ready":
                 self.ready = self.latest
+            elif event["event"] == "unprepared":
+                self.unprepared = str(event["message"])
             elif "task" in event:
                 trace = self.trace(str(event["task"]))
                 trace.add(event)

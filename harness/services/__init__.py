@@ -11,12 +11,13 @@ import abc
 import importlib
 import pkgutil
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import RoundtripError, UnknownName
+from harness.sources import BadPlugin, Source, load_module, own_classes
 
 RUNTIMES = ("auto", "docker", "local")
 """What ``--runtime`` takes. ``auto``: Docker if it answers and has or can pull the image, else local."""
@@ -72,6 +73,8 @@ class Service(abc.ABC):
     name: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]]
     """URL schemes that ``--service NAME=URL`` takes."""
+    image: ClassVar[str] = ""
+    """A plug-in's public image, with its tag. Those of core services stand in ``images.toml``."""
     ready_within: ClassVar[float] = 20.0
     """Seconds after which a start counts as failed."""
 
@@ -143,18 +146,61 @@ def with_whole_paths(query: Mapping[str, str], names: Sequence[str], scheme: str
     return {**query, **whole}
 
 
-def known() -> tuple[str, ...]:
-    """Names of all services, by file name, without importing any."""
+_plugged: dict[str, Source] = {}
+
+
+def plug(source: Source) -> None:
+    """Make a plug-in's service known in this process. Nothing is imported."""
+    _plugged[source.name] = source
+
+
+def plugged(names: Iterable[str]) -> dict[str, Source]:
+    """Those of the named services that a plug-in brought, so that another process can `plug` them."""
+    return {name: _plugged[name] for name in names if name in _plugged}
+
+
+def core() -> tuple[str, ...]:
+    """Names of the project's own services, by file name, without importing any."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
+
+
+def known() -> tuple[str, ...]:
+    """Names of all services, those of plug-ins included."""
+    return (*core(), *sorted(_plugged))
 
 
 def service(name: str) -> Service:
     """The service of that name.
 
     :raises UnknownName: with the nearest names.
+    :raises BadPlugin: a plug-in's does not keep the contract.
     """
-    if name not in known():
+    if name in _plugged:
+        return _load(_plugged[name])
+    if name not in core():
         raise UnknownName("service", name, known())
     made = importlib.import_module(f"{__name__}.{name}").SERVICE
     assert isinstance(made, Service)
     return made
+
+
+def _load(source: Source) -> Service:
+    from harness.contract import check_service
+
+    if source.base:  # the same kind of server, but the user's own
+        kind = type(service(source.base))
+        renamed: Service = type(
+            kind.__name__, (kind,), {"name": source.name, "__module__": kind.__module__}
+        )()
+        return renamed
+    module = load_module(source)
+    found = [getattr(module, source.attribute, None)] if source.attribute else own_classes(module, Service)
+    for made in found:
+        if isinstance(made, type) and issubclass(made, Service) and getattr(made, "name", "") == source.name:
+            check_service(made)
+            instance: Service = made()
+            return instance
+    raise BadPlugin(
+        f"{source.where} defines no service called {source.name!a}: give a subclass of "
+        f"harness.services.Service the attribute name = {source.name!a}"
+    )
