@@ -16,6 +16,8 @@ class SQLite(Database):
     description = "SQL database through SQLAlchemy, on an SQLite file"
     packages = {"sqlalchemy": "celery-roundtrip[sqlite]"}
     mark = "?"
+    text = "cast(result as text)"
+    number = "cast(cast(result as text) as real)"
 
     @property
     def file(self) -> Path:

@@ -738,6 +738,18 @@ class Cell:
         if stored is not None:
             judging.show_stored(self.evidence, self._session.setup, stored)
 
+    def search(self, field: str, wanted: object) -> str:
+        """What the store finds by a query of its own, as one text that holds the tasks' ids.
+
+        :param field: ``status``, ``date_done``, ``number`` or ``word``: see `Backend.search`.
+        :raises judging.NoNativeReader: it has no query language.
+        """
+        return " ".join(judging.query(self._session.backend, "search", field, wanted))
+
+    def tally(self) -> dict[str, int]:
+        """How many results there are of each status, counted by the store. Raises like `search`."""
+        return dict(judging.query(self._session.backend, "tally"))
+
     def places_of(self, sent: Submission | AsyncResult[Any]) -> list[str]:
         """Places in the namespace whose name holds the task's id.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from datetime import UTC, datetime, timedelta
 
 import celery
 from kombu.compression import compress
@@ -20,6 +22,7 @@ TEXTS = ("record_1kib", "size_64kib_text")
 """What compactness and speed are measured on."""
 ROUNDS = 15
 """Of each measurement the fastest counts."""
+MINUTE = timedelta(minutes=1)
 PRINTED = ("--pool=prefork", "--concurrency=5", "--autoscale=10,3", "-l", "info")
 """The arguments of the worker command that the notes print."""
 
@@ -195,6 +198,53 @@ def test_stores(cell):
     task = cell.submit("give", "record_1kib")
     yield
     return cell.same(cell.receive(task), cell.built("record_1kib"))
+
+
+def queried(cell):
+    """Whether the store finds a result by a query that is about it, and not by one that is not."""
+    number, word, now = 10**9 + secrets.randbelow(10**9), secrets.token_hex(8), datetime.now(UTC)
+    before = cell.tally() if cell.case == "grouped" else {}
+    task = cell.tasks.echo.delay(word) if cell.case == "word" else cell.tasks.add.delay(number, 0)
+    cell.settle(task)
+    if cell.case == "grouped":
+        return cell.tally().get("SUCCESS", 0) > before.get("SUCCESS", 0)
+    finds, misses = {
+        "status": ("SUCCESS", "FAILURE"),
+        "date_done": (now - MINUTE, now + MINUTE),
+        "number": (number, number + 1),
+        "word": (word, word[::-1]),
+    }[cell.case]
+    return task.id in cell.search(cell.case, finds) and task.id not in cell.search(cell.case, misses)
+
+
+@scenario(
+    "backend",
+    "case",
+    answers=["n-sql"],
+    cases=["status", "date_done", "grouped", "number"],
+    only={"backend": ["sqlite", "postgresql", "mysql", "django-db-*"]},
+)
+def test_sql(cell):
+    """The notes: an SQL database "is useful if you need to query or analyze task results using SQL".
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#database-backend-settings
+    """
+    return cell.promise(queried(cell), None, otherwise=Verdict.LOST, detail="SQL does not find the result")
+
+
+@scenario(
+    "backend",
+    "case",
+    answers=["n-elasticsearch"],
+    cases=["status", "date_done", "grouped", "number", "word"],
+    only={"backend": ["elasticsearch"]},
+)
+def test_searched(cell):
+    """The notes: "Elasticsearch is a distributed search and analytics engine … for analyzing task results".
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#elasticsearch-backend-settings
+    """
+    return cell.promise(queried(cell), None, otherwise=Verdict.LOST, detail="no query finds the result")
 
 
 @scenario("backend", answers=["n-s3"], only={"backend": ["s3"]})
