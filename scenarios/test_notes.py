@@ -15,7 +15,7 @@ from harness.cell import LEFT_OUT
 from harness.fidelity import compare
 from harness.identify import identify
 from harness.matrix import OwnWorker
-from harness.scenario import scenario
+from harness.scenario import STORELESS, scenario
 from harness.verdict import Blame, Verdict
 
 TEXTS = ("record_1kib", "size_64kib_text")
@@ -37,7 +37,7 @@ def seconds_of(action):
     return min(taken)
 
 
-@scenario("backend", "case", answers=["n-serializer-argument"], cases=["yaml", "pickle"])
+@scenario("backend", "case", answers=["n-serializer-argument"], cases=["yaml", "pickle"], only=STORELESS)
 def test_serializer_argument(cell):
     """The notes: "you typically configure it … when creating the Celery instance: … serializer='json'".
 
@@ -53,7 +53,7 @@ def test_serializer_argument(cell):
     )
 
 
-@scenario("backend", "case", answers=["n-broker-compression"], cases=["bzip2", "zlib"])
+@scenario("backend", "case", answers=["n-broker-compression"], cases=["bzip2", "zlib"], only=STORELESS)
 def test_broker_compression(cell):
     """The notes: "broker_transport_options={'compression': 'bzip2'} … 'bzip2' compression is configured".
 
@@ -70,7 +70,7 @@ def test_broker_compression(cell):
     )
 
 
-@scenario("backend", answers=["n-default-store"])
+@scenario("backend", answers=["n-default-store"], only=STORELESS)
 def test_default_store(cell):
     """The notes: "AMQP … This is the default result backend".
 
@@ -105,7 +105,7 @@ def test_amqp(cell):
     return cell.same(cell.receive(task), cell.built("record_1kib"))
 
 
-@scenario("backend", answers=["n-json-default"])
+@scenario("backend", answers=["n-json-default"], only=STORELESS)
 def test_json_default(cell):
     """The notes: "JSON: This is the default serialization method in Celery".
 
@@ -119,7 +119,7 @@ def test_json_default(cell):
     return cell.promise(held, None, otherwise=Verdict.ALTERED, detail="", blame=Blame.CELERY)
 
 
-@scenario("backend", answers=["n-pickle-any"])
+@scenario("backend", answers=["n-pickle-any"], only=STORELESS)
 def test_pickle_any(cell):
     """The notes: "Pickle … allows the serialization of nearly any Python object".
 
@@ -143,6 +143,7 @@ def test_pickle_any(cell):
     "case",
     answers=["n-msgpack"],
     cases=["smaller_json", "smaller_yaml", "faster_json", "faster_yaml"],
+    only=STORELESS,
 )
 def test_msgpack(cell):
     """The notes: "more compact than JSON or YAML and provides faster serialization and deserialization".
@@ -171,7 +172,7 @@ def test_msgpack(cell):
     )
 
 
-@scenario("backend", "case", answers=["n-bzip2"], cases=["slower", "smaller"])
+@scenario("backend", "case", answers=["n-bzip2"], cases=["slower", "smaller"], only=STORELESS)
 def test_bzip2(cell):
     """The notes: bzip2 "is slower but often provides better compression ratios compared to zlib".
 
@@ -258,7 +259,9 @@ def test_s3_large(cell):
     return cell.same(cell.receive(task), cell.built("size_1mib_text"))
 
 
-@scenario("backend", answers=["n-command"], worker=OwnWorker("notes_command", arguments=PRINTED))
+@scenario(
+    "backend", answers=["n-command"], worker=OwnWorker("notes_command", arguments=PRINTED), only=STORELESS
+)
 def test_command(cell):
     """The notes: "celery -A <project>.celery worker --pool=prefork --concurrency=5 --autoscale=10,3 -l info".
 
