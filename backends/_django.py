@@ -19,6 +19,7 @@ from harness.backend import Backend, Stored
 
 SETTINGS_MODULE = "backends._django_settings"
 SETTINGS_VARIABLE = "ROUNDTRIP_DJANGO"
+MORE_VARIABLE = "ROUNDTRIP_DJANGO_SETTINGS"
 
 TABLES = {
     "django_celery_results_taskresult": "task_id",
