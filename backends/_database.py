@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import abc
-import hashlib
-from collections.abc import Sequence
-from typing import Any
-
-from harness.backend import Backend, Stored
+from backends._sql import Rows, space
+from harness.backend import Stored
 
 
-class Database(Backend):
+class Database(Rows):
     documentation = (
         "https://docs.celeryq.dev/en/stable/userguide/configuration.html#database-backend-settings"
     )
     stores_meta = False
-    mark = "%s"
-    """What stands for a value in a statement of the driver."""
-
-    @abc.abstractmethod
-    def run(self, statement: str, *values: object) -> Sequence[Sequence[Any]]:
-        """Run one statement natively, in the namespace; commit; the rows, if it has any."""
+    table = "celery_taskmeta"
 
     def at_rest(self, task_id: str) -> Stored | None:
         rows = self.run(
@@ -56,6 +47,5 @@ class Database(Backend):
         ]
 
     def space(self) -> str:
-        """A name for a schema or database of this namespace: servers cut or refuse longer ones than 63."""
-        name = self.namespace.name.replace("-", "_")
-        return name if len(name) <= 60 else f"{name[:40]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        """The name of this namespace's schema or database."""
+        return space(self.namespace)

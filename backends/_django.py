@@ -10,13 +10,16 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
+from backends._sql import Rows
 from harness.backend import Backend, Stored
 
 SETTINGS_MODULE = "backends._django_settings"
 SETTINGS_VARIABLE = "ROUNDTRIP_DJANGO"
+MORE_VARIABLE = "ROUNDTRIP_DJANGO_SETTINGS"
 
 TABLES = {
     "django_celery_results_taskresult": "task_id",
@@ -60,7 +63,7 @@ class Django(Backend):
         django.setup()
 
 
-class DjangoDB(Django):
+class DjangoDB(Rows, Django):
     """``result_backend = "django-db"``: rows of the model TaskResult, looked at without Django.
 
     The column of the result is text. What a serializer writes as bytes lies there in base64, and the
@@ -73,16 +76,14 @@ class DjangoDB(Django):
         "#django-orm-database-backend"
     )
     stores_meta = False
+    table = "django_celery_results_taskresult"
+    text = "result"
+
+    def date(self, moment: datetime) -> str:
+        return moment.isoformat(sep=" ", timespec="seconds")
 
     def settings(self) -> dict[str, object]:
         return {"result_backend": "django-db"}
-
-    def run(self, statement: str, *values: object) -> Sequence[tuple[object, ...]]:
-        """Execute one statement, ``%s`` for each value, and commit: its rows.
-
-        Through the driver, not through Django.
-        """
-        raise NotImplementedError
 
     def prepare_client(self) -> None:
         # Celery writes from the client too, a chord's counter for one, perhaps before the worker is up

@@ -13,6 +13,8 @@ class DjangoDBSQLite(DjangoDB):
     name = "django-db-sqlite"
     description = "Django's ORM on an SQLite file, through django-celery-results"
 
+    number = "cast(result as real)"
+
     def databases(self) -> dict[str, dict[str, object]]:
         # By default Django begins a transaction as a reader. Two pool processes that count down one chord
         # then both want to become writers, and one gets "database is locked" at once, whatever the timeout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +64,26 @@ class Elasticsearch(Backend):
         except UnicodeDecodeError:
             pass  # a document is JSON: Elasticsearch's own form for bytes is base64
         self.server.index(index=self.index, id=self.key(task_id), document=document)
+
+    def search(self, field: str, wanted: object) -> list[str]:
+        # by the names that Celery's documents have: `result` is the whole task meta, as text
+        if isinstance(wanted, datetime):
+            wanted = wanted.isoformat()
+        query: object = {
+            "status": {"term": {"status.keyword": wanted}},
+            "date_done": {"range": {"@timestamp": {"gte": wanted}}},
+            "number": {"range": {"result.result": {"gte": wanted}}},
+            "word": {"match": {"result": wanted}},
+        }[field]
+        self.server.indices.refresh(index=self.index)
+        found = self.server.search(index=self.index, query=query, size=10_000, source=False)
+        return [hit["_id"] for hit in found["hits"]["hits"]]
+
+    def tally(self) -> dict[str, int]:
+        self.server.indices.refresh(index=self.index)
+        by_status = {"by_status": {"terms": {"field": "status.keyword"}}}
+        found = self.server.search(index=self.index, size=0, aggregations=by_status)
+        return {one["key"]: one["doc_count"] for one in found["aggregations"]["by_status"]["buckets"]}
 
     def inventory(self) -> list[str]:
         from elasticsearch.helpers import scan

@@ -18,6 +18,9 @@ class MySQL(Database):
     schemes = ("db+mysql", "db+mysql+pymysql")
     packages = {"sqlalchemy": "celery-roundtrip[mysql]", "pymysql": "celery-roundtrip[mysql]"}
 
+    text = "convert(result using utf8mb4)"
+    number = "cast(convert(result using utf8mb4) as decimal(65, 6))"
+
     def settings(self) -> dict[str, object]:
         # a database of its own: Celery writes database_table_names into classes that all apps share
         parts = urlsplit(self.servers["mariadb"].url)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from backends._database import Database
+from backends._sql import numeric
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,6 +23,9 @@ class PostgreSQL(Database):
         "sqlalchemy": "celery-roundtrip[postgresql]",
         "psycopg": "celery-roundtrip[postgresql]",
     }
+
+    text = "convert_from(result, 'UTF8')"
+    number = numeric(text)
 
     def url(self) -> str:
         """The server's URL, with a schema of this namespace as the only one in sight.

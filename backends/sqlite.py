@@ -17,6 +17,8 @@ class SQLite(Database):
     schemes = ("db+sqlite",)
     packages = {"sqlalchemy": "celery-roundtrip[sqlite]"}
     mark = "?"
+    text = "cast(result as text)"
+    number = "cast(cast(result as text) as real)"
 
     @property
     def file(self) -> Path:

@@ -128,6 +128,22 @@ class Backend(abc.ABC):
         """
         raise NotImplementedError
 
+    def search(self, field: str, wanted: object) -> Sequence[str]:
+        """Ids (or what holds them) of the tasks that the store itself finds, by a query in its own language.
+
+        :param field: ``status``, equal to `wanted`; ``date_done``, not before the aware datetime `wanted`;
+            ``number``, a result at least as large as `wanted`; ``word``, a result with that word in it.
+        :raises NotImplementedError: the store has no query language.
+        """
+        raise NotImplementedError
+
+    def tally(self) -> Mapping[str, int]:
+        """How many results there are of each status, counted by the store itself.
+
+        :raises NotImplementedError: the store has no query language.
+        """
+        raise NotImplementedError
+
     def inventory(self) -> Sequence[str]:
         """Every place (key, row, file, ...) in the namespace.
 

@@ -624,18 +624,27 @@ class Cell:
     def await_state(
         self, sent: Submission | AsyncResult[Any], *wanted: str, within: float = SETTLED_WITHIN
     ) -> Reply:
-        """Ask for a task's state until it is one of `wanted`, or `within` seconds have passed: its meta.
+        """Ask for a task's state until it is one of `wanted`, or the worker did nothing for `within` seconds.
+
+        :returns: the task's meta.
+
 
         For states of which the worker says nothing: of a task that was revoked, or whose process was killed.
         """
         result = self._known(sent).result
-        self._session.busy("read", within + READ_WITHIN)
+        longest = START_WITHIN + 5 * within
+        self._session.busy("read", longest + READ_WITHIN)
 
         def arrived() -> bool:
-            alive = self._session.watch.alive()  # asked first: what it stored before it died counts
-            return self.ask(lambda: result.state).value in wanted or not alive
+            watch = self._session.watch
+            watch.poll()
+            alive = watch.alive()  # asked first: what it stored before it died counts
+            if self.ask(lambda: result.state).value in wanted or not alive:
+                return True
+            since = max(self._began, watch.worked, watch.ready or time.monotonic())
+            return time.monotonic() - since > within
 
-        poll.until(arrived, within, longest=0.1)
+        poll.until(arrived, longest, longest=0.1)
         return self.ask(self.meta, result)
 
     def elsewhere(self, function: Callable[..., object], *args: object, patch: str = "") -> Reply:
@@ -737,6 +746,18 @@ class Cell:
         """Put the stored form into the evidence."""
         if stored is not None:
             judging.show_stored(self.evidence, self._session.setup, stored)
+
+    def search(self, field: str, wanted: object) -> str:
+        """What the store finds by a query of its own, as one text that holds the tasks' ids.
+
+        :param field: ``status``, ``date_done``, ``number`` or ``word``: see `Backend.search`.
+        :raises judging.NoNativeReader: it has no query language.
+        """
+        return " ".join(judging.query(self._session.backend, "search", field, wanted))
+
+    def tally(self) -> dict[str, int]:
+        """How many results there are of each status, counted by the store. Raises like `search`."""
+        return dict(judging.query(self._session.backend, "tally"))
 
     def places_of(self, sent: Submission | AsyncResult[Any]) -> list[str]:
         """Places in the namespace whose name holds the task's id.

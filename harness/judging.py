@@ -279,6 +279,16 @@ def evict(backend: Backend, task_id: str) -> None:
         raise AtRestCrash(f"evict of {backend.name} raised {type(error).__name__}: {error}") from error
 
 
+def query(backend: Backend, method: str, *args: object) -> Any:
+    """Ask the store in its own query language. Raises like `look_at_rest`."""
+    try:
+        return getattr(backend, method)(*args)
+    except NotImplementedError as error:
+        raise NoNativeReader(f"{backend.name} has no query language") from error
+    except Exception as error:
+        raise AtRestCrash(f"{method} of {backend.name} raised {type(error).__name__}: {error}") from error
+
+
 def inventory(backend: Backend) -> Sequence[str]:
     """List the namespace natively. Raises like `look_at_rest`."""
     try:

@@ -23,6 +23,10 @@ FAMILIES = (
 )
 """Markers of scenario families: the part of the file's name behind ``test_``."""
 
+STORELESS: Mapping[str, Sequence[str]] = {"backend": ["redis"]}
+"""`only` of questions in which no store has a part (what a codec does, how many processes a pool has): they
+are asked beside one store, for every other one would give the same answer."""
+
 
 _LINK = re.compile(r"https?://[^\s)>\]]*[^\s)>\].,;]")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from datetime import UTC, datetime, timedelta
 
 import celery
 from kombu.compression import compress
@@ -13,13 +15,14 @@ from harness.cell import LEFT_OUT
 from harness.fidelity import compare
 from harness.identify import identify
 from harness.matrix import OwnWorker
-from harness.scenario import scenario
+from harness.scenario import STORELESS, scenario
 from harness.verdict import Blame, Verdict
 
 TEXTS = ("record_1kib", "size_64kib_text")
 """What compactness and speed are measured on."""
 ROUNDS = 15
 """Of each measurement the fastest counts."""
+MINUTE = timedelta(minutes=1)
 PRINTED = ("--pool=prefork", "--concurrency=5", "--autoscale=10,3", "-l", "info")
 """The arguments of the worker command that the notes print."""
 
@@ -34,7 +37,7 @@ def seconds_of(action):
     return min(taken)
 
 
-@scenario("backend", "case", answers=["n-serializer-argument"], cases=["yaml", "pickle"])
+@scenario("backend", "case", answers=["n-serializer-argument"], cases=["yaml", "pickle"], only=STORELESS)
 def test_serializer_argument(cell):
     """The notes: "you typically configure it … when creating the Celery instance: … serializer='json'".
 
@@ -50,7 +53,7 @@ def test_serializer_argument(cell):
     )
 
 
-@scenario("backend", "case", answers=["n-broker-compression"], cases=["bzip2", "zlib"])
+@scenario("backend", "case", answers=["n-broker-compression"], cases=["bzip2", "zlib"], only=STORELESS)
 def test_broker_compression(cell):
     """The notes: "broker_transport_options={'compression': 'bzip2'} … 'bzip2' compression is configured".
 
@@ -67,7 +70,7 @@ def test_broker_compression(cell):
     )
 
 
-@scenario("backend", answers=["n-default-store"])
+@scenario("backend", answers=["n-default-store"], only=STORELESS)
 def test_default_store(cell):
     """The notes: "AMQP … This is the default result backend".
 
@@ -102,7 +105,7 @@ def test_amqp(cell):
     return cell.same(cell.receive(task), cell.built("record_1kib"))
 
 
-@scenario("backend", answers=["n-json-default"])
+@scenario("backend", answers=["n-json-default"], only=STORELESS)
 def test_json_default(cell):
     """The notes: "JSON: This is the default serialization method in Celery".
 
@@ -116,7 +119,7 @@ def test_json_default(cell):
     return cell.promise(held, None, otherwise=Verdict.ALTERED, detail="", blame=Blame.CELERY)
 
 
-@scenario("backend", answers=["n-pickle-any"])
+@scenario("backend", answers=["n-pickle-any"], only=STORELESS)
 def test_pickle_any(cell):
     """The notes: "Pickle … allows the serialization of nearly any Python object".
 
@@ -140,6 +143,7 @@ def test_pickle_any(cell):
     "case",
     answers=["n-msgpack"],
     cases=["smaller_json", "smaller_yaml", "faster_json", "faster_yaml"],
+    only=STORELESS,
 )
 def test_msgpack(cell):
     """The notes: "more compact than JSON or YAML and provides faster serialization and deserialization".
@@ -168,7 +172,7 @@ def test_msgpack(cell):
     )
 
 
-@scenario("backend", "case", answers=["n-bzip2"], cases=["slower", "smaller"])
+@scenario("backend", "case", answers=["n-bzip2"], cases=["slower", "smaller"], only=STORELESS)
 def test_bzip2(cell):
     """The notes: bzip2 "is slower but often provides better compression ratios compared to zlib".
 
@@ -197,6 +201,53 @@ def test_stores(cell):
     return cell.same(cell.receive(task), cell.built("record_1kib"))
 
 
+def queried(cell):
+    """Whether the store finds a result by a query that is about it, and not by one that is not."""
+    number, word, now = 10**9 + secrets.randbelow(10**9), secrets.token_hex(8), datetime.now(UTC)
+    before = cell.tally() if cell.case == "grouped" else {}
+    task = cell.tasks.echo.delay(word) if cell.case == "word" else cell.tasks.add.delay(number, 0)
+    cell.settle(task)
+    if cell.case == "grouped":
+        return cell.tally().get("SUCCESS", 0) > before.get("SUCCESS", 0)
+    finds, misses = {
+        "status": ("SUCCESS", "FAILURE"),
+        "date_done": (now - MINUTE, now + MINUTE),
+        "number": (number, number + 1),
+        "word": (word, word[::-1]),
+    }[cell.case]
+    return task.id in cell.search(cell.case, finds) and task.id not in cell.search(cell.case, misses)
+
+
+@scenario(
+    "backend",
+    "case",
+    answers=["n-sql"],
+    cases=["status", "date_done", "grouped", "number"],
+    only={"backend": ["sqlite", "postgresql", "mysql", "django-db-*"]},
+)
+def test_sql(cell):
+    """The notes: an SQL database "is useful if you need to query or analyze task results using SQL".
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#database-backend-settings
+    """
+    return cell.promise(queried(cell), None, otherwise=Verdict.LOST, detail="SQL does not find the result")
+
+
+@scenario(
+    "backend",
+    "case",
+    answers=["n-elasticsearch"],
+    cases=["status", "date_done", "grouped", "number", "word"],
+    only={"backend": ["elasticsearch"]},
+)
+def test_searched(cell):
+    """The notes: "Elasticsearch is a distributed search and analytics engine … for analyzing task results".
+
+    https://docs.celeryq.dev/en/stable/userguide/configuration.html#elasticsearch-backend-settings
+    """
+    return cell.promise(queried(cell), None, otherwise=Verdict.LOST, detail="no query finds the result")
+
+
 @scenario("backend", answers=["n-s3"], only={"backend": ["s3"]})
 def test_s3_large(cell):
     """The notes: S3 "is useful for storing large volumes of data": a result of 64 KiB and more.
@@ -208,7 +259,9 @@ def test_s3_large(cell):
     return cell.same(cell.receive(task), cell.built("size_1mib_text"))
 
 
-@scenario("backend", answers=["n-command"], worker=OwnWorker("notes_command", arguments=PRINTED))
+@scenario(
+    "backend", answers=["n-command"], worker=OwnWorker("notes_command", arguments=PRINTED), only=STORELESS
+)
 def test_command(cell):
     """The notes: "celery -A <project>.celery worker --pool=prefork --concurrency=5 --autoscale=10,3 -l info".
 
