@@ -20,7 +20,7 @@ from typing import Any
 import celery
 import celery.exceptions
 from celery import states
-from celery.result import AsyncResult, ResultSet
+from celery.result import AsyncResult, GroupResult, ResultSet
 from kombu.compression import get_encoder
 from kombu.serialization import registry
 
@@ -509,6 +509,8 @@ class Cell:
         result: AsyncResult[Any] | ResultSet[Any] | Reply,
         *,
         within: float = SETTLED_WITHIN,
+        runs: int = 1,
+        polls: int | None = None,
         **options: Any,
     ) -> Reply:
         """What ``result.get(**options)`` answers, of a task, a chain, a group or a chord.
@@ -517,18 +519,30 @@ class Cell:
 
         Waits until the worker has ended the tasks of this result, or did nothing for `within` seconds:
         however slow the machine is, what is still being worked on is waited for.
+
+        :param runs: as of `settle`.
+        :param polls: as of `settle`.
         """
         if isinstance(result, Reply):
             if result.error is not None:
                 return result
             assert isinstance(result.value, AsyncResult | ResultSet)
             result = result.value
-        self.settle(result, within=within)
+        self.settle(result, within=within, runs=runs, polls=polls)
         return self.ask(result.get, timeout=READ_WITHIN, within=2 * READ_WITHIN, **options)
 
-    def settle(self, *results: AsyncResult[Any] | ResultSet[Any], within: float = SETTLED_WITHIN) -> bool:
+    def settle(
+        self,
+        *results: AsyncResult[Any] | ResultSet[Any],
+        within: float = SETTLED_WITHIN,
+        runs: int = 1,
+        polls: int | None = None,
+    ) -> bool:
         """Wait until the worker has ended these tasks, or did nothing for `within` seconds.
 
+        :param runs: how often each must have ended, one that is replaced once more.
+        :param polls: give up sooner, once the worker has done nothing but ask so often whether the header of
+            a chord is complete.
         :returns: whether all have ended.
         :raises WorkerTrouble: the worker is dead.
         """
@@ -538,8 +552,8 @@ class Cell:
         def settled() -> bool:
             watch = self._session.watch
             watch.poll()
-            missing.difference_update([t for t in missing if watch.trace(t).ended is not None])
-            if not missing:
+            missing.difference_update([t for t in missing if watch.trace(t).runs >= runs])
+            if not missing or (polls is not None and watch.polls >= polls):
                 return True
             if not watch.alive():
                 raise WorkerTrouble("died", "the worker process ended")
@@ -571,8 +585,7 @@ class Cell:
     def runs(self, result: AsyncResult[Any]) -> int:
         """How often the worker has run a task."""
         self._session.watch.poll()
-        events = self._session.watch.trace(str(result.id)).events
-        return sum(event["event"] == "ended" for event in events)
+        return self._session.watch.trace(str(result.id)).runs
 
     def await_runs(self, result: AsyncResult[Any], count: int) -> None:
         """Wait until the worker has run a task so often, or for so long that it never will."""
@@ -759,8 +772,8 @@ class Cell:
         """How many results there are of each status, counted by the store. Raises like `search`."""
         return dict(judging.query(self._session.backend, "tally"))
 
-    def places_of(self, sent: Submission | AsyncResult[Any]) -> list[str]:
-        """Places in the namespace whose name holds the task's id.
+    def places_of(self, sent: Submission | AsyncResult[Any] | GroupResult) -> list[str]:
+        """Places in the namespace whose name holds the id of the task or group.
 
         :raises judging.NoNativeReader: the backend cannot list its namespace.
         """

@@ -161,6 +161,8 @@ class TaskTrace:
     """Whether an exception escaped the task's trace: a failure is still to be stored."""
     write_error: dict[str, str] | None = None
     ended: float | None = None
+    runs: int = 0
+    """How often it has ended: a task that is delivered twice, replaced or retried does so more than once."""
     name: str = ""
     group: str | None = None
     root: str | None = None
@@ -186,9 +188,11 @@ class TaskTrace:
                 self.breaking = True
             case "ended":
                 self.ended = at
+                self.runs += 1
             case _:
                 pass
         if self.breaking and event["event"] in ("wrote", "write-failed", "failed"):
+            self.runs += self.ended is None
             self.ended = at
 
 
@@ -208,6 +212,8 @@ class WorkerWatch:
         """Time of the last event of any kind."""
         self.worked: float = 0.0
         """Time of the last event of a task other than those with which Celery polls for a chord's header."""
+        self.polls: int = 0
+        """How often Celery has polled for a chord's header since any other task had an event."""
         self._offset = 0
         self._rest = b""
 
@@ -234,7 +240,9 @@ class WorkerWatch:
                 trace = self.trace(str(event["task"]))
                 trace.add(event)
                 if trace.name != CHORD_UNLOCK:
-                    self.worked = self.latest
+                    self.worked, self.polls = self.latest, 0
+                elif event["event"] == "ended":
+                    self.polls += 1
 
     def trace(self, task_id: str) -> TaskTrace:
         return self.tasks.setdefault(task_id, TaskTrace())

@@ -46,9 +46,8 @@ def add_twice(self: Any, left: int, right: int, again: bool = True) -> int:
     """The sum of two numbers; sends itself a second time, as a broker does that delivers twice."""
     if again:
         request = self.request
-        self.apply_async(
-            (left, right, False), task_id=request.id, group_id=request.group, chord=request.chord
-        )
+        where = {"group_id": request.group, "group_index": request.group_index, "chord": request.chord}
+        self.apply_async((left, right, False), task_id=request.id, **where)
     return left + right
 
 
