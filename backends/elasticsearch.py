@@ -63,6 +63,9 @@ class Elasticsearch(Backend):
             pass  # a document is JSON: Elasticsearch's own form for bytes is base64
         self.server.index(index=self.index, id=self.key(task_id), document=document)
 
+    def evict(self, task_id: str) -> None:
+        self.server.options(ignore_status=404).delete(index=self.index, id=self.key(task_id))
+
     def inventory(self) -> list[str]:
         from elasticsearch.helpers import scan
 

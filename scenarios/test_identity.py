@@ -23,7 +23,7 @@ IDS = {
 """Task ids, by case."""
 
 
-@scenario("backend", "case", answers=["i-id"], cases=list(IDS), worker=OwnWorker("ids"))
+@scenario("backend", "case", answers=["i-id"], cases=list(IDS), worker=OwnWorker("ids", pool="solo"))
 def test_id(cell):
     """A result is found under the id that its task was sent with. (Celery documents no limit to ids.)
 
@@ -35,7 +35,7 @@ def test_id(cell):
     return cell.same(received, cell.built("str_ascii"))
 
 
-@scenario("backend", answers=["i-id"], worker=OwnWorker("ids"))
+@scenario("backend", answers=["i-id"], worker=OwnWorker("ids", pool="solo"))
 def test_id_case(cell):
     """Two ids that differ by case only are two results.
 
@@ -53,7 +53,7 @@ def test_id_case(cell):
     "backend",
     answers=["i-prefix"],
     worker=OwnWorker(
-        "prefix", {"result_backend_transport_options": {"global_keyprefix": "{namespace}:own-"}}
+        "prefix", {"result_backend_transport_options": {"global_keyprefix": "{namespace}:own-"}}, pool="solo"
     ),
 )
 def test_prefix(cell):
