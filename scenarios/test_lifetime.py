@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from harness.matrix import OwnWorker
 from harness.scenario import scenario
-from harness.verdict import Answer, Verdict
+from harness.verdict import Answer, Blame, Verdict
 
 HOUR, DAY = 3600, 86_400
 EXPIRES = {
@@ -47,10 +47,12 @@ def test_expires(cell):
 
     https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-expires
     """
-    task = cell.submit("give", "str_ascii")
+    sent = cell.ask(cell.submit, "give", "str_ascii", phase="submit")
     yield
-    received = cell.receive(task)
-    stored = cell.at_rest(task)
+    if sent.error is not None:
+        return cell.promise(False, sent, otherwise=Verdict.REFUSED, blame=Blame.BACKEND)
+    received = cell.receive(sent.value)
+    stored = cell.at_rest(sent.value)
     left = stored.lifetime if stored else None
     cell.facts(result_expires=EXPIRES[cell.case], seconds_left=left)
     expires = cell.result_expires if cell.declares("supports_autoexpire") else None
@@ -69,8 +71,7 @@ def test_expires(cell):
     answers=["l-expires"],
     cases=list(SHORT),
     worker={
-        name: OwnWorker(f"expires_{name}", {"result_expires": setting}, pool="solo")
-        for name, setting in SHORT.items()
+        name: OwnWorker(f"expires_{name}", {"result_expires": setting}) for name, setting in SHORT.items()
     },
 )
 def test_expires_at_once(cell):
@@ -79,10 +80,10 @@ def test_expires_at_once(cell):
     (Undocumented for less than a second and below 0.)
     https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-expires
     """
-    sent = cell.ask(lambda: cell.submit("add", 1, 2), phase="submit")
+    sent = cell.ask(cell.submit, "add", 1, 2, phase="submit")
     yield
     if sent.error is not None:
-        return cell.promise(False, sent, otherwise=Verdict.REFUSED)
+        return cell.promise(False, sent, otherwise=Verdict.REFUSED, blame=Blame.BACKEND)
     task = sent.value
     cell.settle(task.result)
     failed = cell.write_error(task)
@@ -126,7 +127,7 @@ def test_failure_expires(cell):
     return cell.promise(
         held,
         received,
-        otherwise=Verdict.IGNORED,
+        otherwise=Verdict.ALTERED if wanted is None else Verdict.IGNORED,
         detail=f"{left} s left, wanted are {wanted}",
         after=Answer.FAILED if cell.case == "failure" else Answer.RETURNED,
     )
@@ -167,8 +168,11 @@ def test_cleanup(cell):
 
     https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-expires
     """
-    task = cell.tasks.add.delay(1, 2)
+    sent = cell.ask(cell.tasks.add.delay, 1, 2, phase="submit")
     yield
+    if sent.error is not None:
+        return cell.promise(False, sent, otherwise=Verdict.REFUSED, blame=Blame.BACKEND)
+    task = sent.value
     cell.settle(task)
     if cell.case == "old":
         cell.let_age(task, LONGER_THAN_EXPIRES)
