@@ -133,6 +133,9 @@ class DjangoDB(Rows, Django):
             *(task_id, encoding, text),
         )
 
+    def evict(self, task_id: str) -> None:
+        self.run("delete from django_celery_results_taskresult where task_id = %s", task_id)
+
     def inventory(self) -> list[str]:
         found = []
         for table, column in TABLES.items():

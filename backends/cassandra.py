@@ -96,6 +96,9 @@ class Cassandra(Backend):
         )
         self.connected.execute(insert, (task_id, datetime.now(UTC), raw))
 
+    def evict(self, task_id: str) -> None:
+        self.connected.execute(f"delete from {self.place} where task_id = %s", (task_id,))
+
     def inventory(self) -> list[str]:
         rows: Iterator[Any] = self.connected.execute(f"select task_id, date_done, status from {self.place}")
         return [_row(row.task_id, row) for row in rows]

@@ -61,6 +61,9 @@ class DjangoCacheFile(DjangoCache):
         self.folder.mkdir(exist_ok=True)
         self.file(task_id).write_bytes(pickle.dumps(None) + raw)
 
+    def evict(self, task_id: str) -> None:
+        self.file(task_id).unlink(missing_ok=True)
+
     def inventory(self) -> list[str]:
         # not what FileBasedCache.set is just writing: it has another name until it is whole
         files = self.folder.glob("*.djcache")

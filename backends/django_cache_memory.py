@@ -44,6 +44,12 @@ class DjangoCacheMemory(DjangoCache):
         if status:
             raise RuntimeError(f"the planting process ended with status {status}")
 
+    def evict(self, task_id: str) -> None:
+        """From this process's memory: another one's cannot be reached."""
+        from django.core.cache import cache
+
+        cache.delete(self.key(task_id))
+
     def inventory(self) -> list[str]:
         # LocMemCache has no public way to list its keys
         from django.core.cache import caches

@@ -45,6 +45,9 @@ class DjangoCacheRedis(DjangoCache):
     def plant(self, task_id: str, raw: bytes) -> None:
         self.client.set(self.place(task_id), raw)
 
+    def evict(self, task_id: str) -> None:
+        self.client.delete(self.place(task_id))
+
     def inventory(self) -> list[str]:
         return [key.decode() for key in self.client.scan_iter(match=f"{self.namespace.name}:*", count=1000)]
 

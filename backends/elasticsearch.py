@@ -85,6 +85,9 @@ class Elasticsearch(Backend):
         found = self.server.search(index=self.index, size=0, aggregations=by_status)
         return {one["key"]: one["doc_count"] for one in found["aggregations"]["by_status"]["buckets"]}
 
+    def evict(self, task_id: str) -> None:
+        self.server.options(ignore_status=404).delete(index=self.index, id=self.key(task_id))
+
     def inventory(self) -> list[str]:
         from elasticsearch.helpers import scan
 

@@ -37,7 +37,7 @@ class Filesystem(Backend):
         self.file(task_id).write_bytes(raw)
 
     def evict(self, task_id: str) -> None:
-        self.file(task_id).unlink()
+        self.file(task_id).unlink(missing_ok=True)
 
     def inventory(self) -> list[str]:
         return [file.name for file in self.namespace.folder.iterdir()]

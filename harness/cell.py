@@ -423,9 +423,12 @@ class Cell:
         """The tasks of `app`: ``cell.tasks.add.delay(1, 2)``."""
         return tasks.Tasks(self.app)
 
-    def other_app(self) -> celery.Celery:
-        """Another app with the settings of the matrix, which knows nothing of what `app` did."""
-        return build(self._session.setup.settings)
+    def other_app(self, **own: object) -> celery.Celery:
+        """Another app with the settings of the matrix, which knows nothing of what `app` did.
+
+        :param own: settings in the place of the matrix's.
+        """
+        return build({**self._session.setup.settings, **own})
 
     @staticmethod
     def unknown_id() -> str:

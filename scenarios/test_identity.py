@@ -29,9 +29,11 @@ def test_id(cell):
 
     https://docs.celeryq.dev/en/stable/reference/celery.app.task.html#celery.app.task.Task.apply_async
     """
-    task = cell.submit("give", "str_ascii", task_id=IDS[cell.case])
+    sent = cell.ask(cell.submit, "give", "str_ascii", task_id=IDS[cell.case], phase="submit")
     yield
-    received = cell.receive(task)
+    if sent.error is not None:
+        return cell.promise(False, sent, otherwise=Verdict.REFUSED)
+    received = cell.receive(sent.value)
     return cell.same(received, cell.built("str_ascii"))
 
 
@@ -53,18 +55,18 @@ def test_id_case(cell):
     "backend",
     answers=["i-prefix"],
     worker=OwnWorker(
-        "prefix", {"result_backend_transport_options": {"global_keyprefix": "{namespace}:own-"}}
+        "prefix", {"result_backend_transport_options": {"global_keyprefix": "{namespace}:ours-"}}, pool="solo"
     ),
 )
 def test_prefix(cell):
-    """With ``global_keyprefix`` the place of a result begins with it, and the result is found again.
+    """With ``global_keyprefix`` a result is found under this prefix, and not under another one.
 
     https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-backend-transport-options
     """
     task = cell.tasks.add.delay(1, 2)
     yield
     seen = cell.get(task)
-    places = cell.places_of(task)
-    cell.facts(places=places)
-    held = seen.value == 3 and len(places) == 1 and "own-" in places[0]
-    return cell.promise(held, seen, otherwise=Verdict.IGNORED, detail=f"the result lies at {places}")
+    theirs = cell.other_app(result_backend_transport_options={"global_keyprefix": "theirs-"})
+    found = cell.ask(lambda: theirs.AsyncResult(task.id).state)
+    held = seen.value == 3 and found.value == "PENDING"
+    return cell.promise(held, seen, otherwise=Verdict.IGNORED, detail=f"under another prefix: {found.value}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from celery import states
-from celery.exceptions import TimeoutError
 from celery.result import result_from_tuple
 
 from harness.matrix import OwnWorker
@@ -16,8 +15,8 @@ WAITERS = 20
 """Threads that wait for one result."""
 WAIT = 0.5
 """Seconds for which a ``get()`` has to wait, so that its hooks are called."""
-OVERSHOOT = 1.0
-"""Seconds that ``get(timeout=...)`` may take beyond its timeout."""
+OVERSHOOT = 0.75
+"""Seconds that ``get(timeout=...)`` may take beyond its timeout, on a busy machine."""
 
 
 def by_id(app, task_id):
@@ -89,13 +88,14 @@ def test_timeout(cell):
 
     https://docs.celeryq.dev/en/stable/reference/celery.result.html#celery.result.AsyncResult.get
     """
-    seconds = {"zero": 0, "short": 0.05, "long": 1.5}[cell.case]
+    seconds = {"zero": 0, "short": 0.05, "long": 1.1}[cell.case]
     waiting = cell.app.AsyncResult(cell.unknown_id())
+    cell.ask(waiting.ready)  # what connects, and makes tables, is not waiting
     seen = cell.ask(waiting.get, timeout=seconds)
     cell.facts(timeout=seconds, took=seen.seconds, raised=type(seen.error).__name__)
-    held = isinstance(seen.error, TimeoutError) and seconds - 0.01 <= seen.seconds <= seconds + OVERSHOOT
+    held = seen.timed_out and seconds - 0.01 <= seen.seconds <= seconds + OVERSHOOT
     detail = f"timeout={seconds}: {type(seen.error).__name__} after {seen.seconds:.2f} s"
-    return cell.promise(held, seen, otherwise=Verdict.STALE, detail=detail)
+    return cell.promise(held, None if seen.timed_out else seen, otherwise=Verdict.IGNORED, detail=detail)
 
 
 @scenario("backend", "case", answers=["g-timeout"], cases=["zero", "short"])
@@ -164,7 +164,7 @@ def test_tree(cell):
         "as_tuple": (lambda: result_from_tuple(root.as_tuple(), cell.app).get(timeout=2), 2),
     }
     question, wanted = asked[cell.case]
-    return cell.equals(cell.ask(question), wanted)
+    return cell.equals(cell.ask(question, within=3.0), wanted)
 
 
 @scenario("backend", "case", answers=["g-state"], cases=["succeeded", "failed", "running", "unknown"])

@@ -62,6 +62,11 @@ def test_expression_with_a_misspelt_name():
         MarkExpression("reddis and json").check(["redis", "json"])
 
 
+def test_backends_called_like_a_family_are_selected_by_that_name():
+    assert {cell.configuration.backend for cell in cells("django and reading")} == {"django-db"}
+    assert not cells("redis and reading and django")
+
+
 def test_backend_and_axes_are_pruned():
     found = cells("redis and json and zlib")
     assert {cell.configuration.backend for cell in found} == {"redis"}

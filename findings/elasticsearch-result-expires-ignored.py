@@ -1,0 +1,35 @@
+"""On Elasticsearch, results stay for ever: celery.backend_cleanup does nothing there.
+
+Usage: python elasticsearch-result-expires-ignored.py RESULT_BACKEND_URL [--workaround]
+"""
+
+from time import sleep
+from uuid import uuid4
+
+from celery.backends.elasticsearch import ElasticsearchBackend
+from frame import URL, WORKAROUND, finding_app, main
+
+
+class Expiring(ElasticsearchBackend):
+    def cleanup(self):
+        self.server.indices.refresh(index=self.index)
+        old = {"range": {"@timestamp": {"lt": f"now-{int(self.expires)}s"}}}
+        self.server.delete_by_query(index=self.index, query=old)
+
+
+app = finding_app(f"__main__:Expiring+{URL}" if WORKAROUND else URL, result_expires=1)
+
+
+def look():
+    result = app.AsyncResult(str(uuid4()))
+    app.backend.mark_as_done(result.id, 3)
+    sleep(2.1)  # what has to be old cannot be hurried
+    app.backend.cleanup()
+    state = app.AsyncResult(result.id).state
+    if state != "PENDING":
+        result.forget()
+    return state == "SUCCESS", f"result_expires=1, but after 2.1 seconds and a clean-up the result is {state}"
+
+
+if __name__ == "__main__":
+    main(look)
