@@ -137,7 +137,7 @@ def test_store(cell):
     worker=PROJECT,
 )
 def test_rows(cell):
-    """The admin site shows name, state, worker, arguments, result and traceback of a task; members of a group.
+    """The admin site shows name, state, worker, arguments, result, traceback of a task; members of a group.
 
     https://django-celery-results.readthedocs.io/en/latest/getting_started.html
     """
