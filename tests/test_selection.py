@@ -23,6 +23,8 @@ DRIVERS = {
     "memcached": {"pymemcache"},
     "mongodb": {"pymongo"},
     "s3": {"boto3"},
+    "postgresql": {"sqlalchemy", "psycopg"},
+    "mysql": {"sqlalchemy", "pymysql"},
 }
 """What each backend may import beside what its broker needs."""
 

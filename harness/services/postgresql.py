@@ -16,6 +16,7 @@ from harness.services import Container, LocalCommand, Service, in_turn, with_who
 USER = "roundtrip"
 """User of a server that ends with the run."""
 NOBODY = 65534
+DEBIAN = Path("/usr/lib/postgresql")
 SETTINGS = (
     # nothing that a test server stores must survive a power cut
     *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB"),
@@ -117,7 +118,7 @@ def _binaries() -> Path:
         found = Path(wheel.origin).parent / "pginstall" / "bin"
         if (found / "initdb").exists():
             return found
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
+    debian = sorted(DEBIAN.glob("*/bin/initdb"), key=_version)
     if debian:
         return debian[-1].parent
     on_path = shutil.which("initdb")
