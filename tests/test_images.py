@@ -18,6 +18,8 @@ import pytest
 import redis
 
 from harness import poll
+from harness.errors import NotReady, Rejected
+from harness.services import service
 
 IMAGES = Path(__file__).parents[1] / "images"
 RECIPES = sorted({file.parent.name for file in [*IMAGES.glob("*/bootstrap"), *IMAGES.glob("*/Dockerfile")]})
@@ -193,12 +195,18 @@ def test_a_fetch_that_is_not_executable(fetching):
 
 
 @pytest.mark.parametrize(
-    ("name", "public", "product"), [("redis", "redis:7.4", "Redis"), ("rabbitmq", "rabbitmq:4.1", "RabbitMQ")]
+    ("name", "public", "product"),
+    [
+        ("redis", "redis:7.4", "Redis"),
+        ("rabbitmq", "rabbitmq:4.1", "RabbitMQ"),
+        ("postgresql", "postgres:17", "PostgreSQL"),
+        ("mariadb", "mariadb:11.4", "MariaDB"),
+    ],
 )
 def test_labels_say_what_it_is_and_what_it_stands_for(references, name, public, product):
     labels = json.loads(docker("image", "inspect", "--format={{json .Config.Labels}}", references[name]))
     version = labels.pop(LABEL + "version")
-    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert re.fullmatch(r"\d+(\.\d+)+", version)
     assert labels == {
         LABEL + "standin": "true",
         LABEL + "stands-for": public,
@@ -326,6 +334,57 @@ def test_rabbitmq_makes_the_user_and_vhost_of_its_environment_and_ends_when_told
 def test_rabbitmq_lets_guest_in_from_outside_the_container(references):
     with running(references["rabbitmq"], 5672) as (_, port), amqp_connection(port, "guest", "guest", "/"):
         pass
+
+
+# PostgreSQL and MariaDB
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "environment", "user", "database"),
+    [
+        (
+            *("postgresql", 5432),
+            {"POSTGRES_USER": "round", "POSTGRES_PASSWORD": "t'r ip", "POSTGRES_DB": "results"},
+            *("round", "results"),
+        ),
+        (
+            *("mariadb", 3306),
+            {"MARIADB_ROOT_PASSWORD": "t'r ip", "MARIADB_DATABASE": "results"},
+            *("root", "results"),
+        ),
+    ],
+)
+def test_sql_servers_make_user_and_database_and_end_when_told(
+    references, name, port, environment, user, database
+):
+    probe = service(name).probe
+    scheme = service(name).schemes[0]
+    with running(references[name], port, **environment) as (container, published):
+        url = f"{scheme}://{user}:{{}}@127.0.0.1:{published}/{database}"
+
+        def answer():
+            try:
+                return probe(url.format("t%27r%20ip"), 2.0)
+            except NotReady:
+                return None
+
+        labels = json.loads(docker("inspect", "--format={{json .Config.Labels}}", container))
+        assert poll.until(answer, 60) == (labels[LABEL + "product"], labels[LABEL + "version"])
+        with pytest.raises(Rejected):
+            probe(url.format("wrong"), 2.0)
+        assert user_of_first_process(container) != 0
+        seconds, status = stop(container)
+        assert (seconds < 8, status) == (True, 0)
+
+
+@pytest.mark.parametrize("name", ["postgresql", "mariadb"])
+def test_sql_servers_refuse_to_start_without_a_password(references, name):
+    done = subprocess.run(
+        ["docker", "run", "--rm", references[name]], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "_PASSWORD" in done.stderr
 
 
 # what goes wrong is said in one line

@@ -62,7 +62,7 @@ class PostgreSQL(Service):
             "POSTGRES_PASSWORD": self._password,
             "POSTGRES_DB": "postgres",
             "POSTGRES_HOST_AUTH_METHOD": "password",
-            "POSTGRES_INITDB_ARGS": "--locale=C --no-sync",
+            "POSTGRES_INITDB_ARGS": "--encoding=UTF8 --locale=C --no-sync",
         }
         return Container(5432, environment, ("postgres", *OPTIONS))
 
@@ -73,8 +73,9 @@ class PostgreSQL(Service):
         import psycopg
 
         try:
-            # libpq waits for whole seconds
-            with psycopg.connect(url, connect_timeout=max(1, int(timeout))) as connection:
+            # libpq waits for whole seconds; a database without an encoding would answer in bytes
+            limit = max(1, int(timeout))
+            with psycopg.connect(url, connect_timeout=limit, client_encoding="utf8") as connection:
                 told = connection.execute("select version()").fetchone()
         except psycopg.OperationalError as error:
             if _refuses(str(error)):
