@@ -181,9 +181,19 @@ def _point(backend: str, serializer: str = "json", codec: str = "uncompressed") 
 
 
 def _service(name: str, **told: Any) -> dict[str, Any]:
-    empty = dict.fromkeys(("runtime", "url", "product", "version", "image", "digest", "problem", "remedy"))
+    empty = dict.fromkeys(
+        ("runtime", "url", "product", "version", "image", "digest", "problem", "remedy", "ended")
+    )
     ready = None if told.get("problem") else 1.25
-    return {"kind": "service", "name": name, **empty, "standin": False, "ready_seconds": ready, **told}
+    return {
+        "kind": "service",
+        "name": name,
+        **empty,
+        "standin": False,
+        "kept": False,
+        "ready_seconds": ready,
+        **told,
+    }
 
 
 def _configuration(cell: dict[str, str]) -> dict[str, Any]:

@@ -143,8 +143,10 @@ def test_every_finding_is_told_once_with_what_to_do(by: findings.Grouping) -> No
     for name, expectation in KNOWN.items():
         section = sections[name]
         assert f"python findings/{name}.py URL" in section
-        assert "**Why.**" in section
-        assert "**Instead.**" in section
+        seen, why = map(findings._prose, findings.sentences(expectation.reason))
+        assert section.lstrip().startswith(f"{seen}\n")
+        assert f"**Why.** {why}\n" in section or not why
+        assert f"**Instead.** {findings._prose(' '.join(expectation.workaround.split()))}\n" in section
         assert f"Verdict `{expectation.verdict}`, blame `{expectation.blame}`" in section
         assert all(f"`{version}`" in section for version in expectation.versions)
         assert expectation.link == "none-found" or expectation.link in section
