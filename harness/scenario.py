@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness import brokers
 from harness.errors import RoundtripError
 from harness.matrix import POINT, OwnWorker
 from harness.verdict import Axis, Observation
@@ -23,7 +24,7 @@ FAMILIES = (
 )
 """Markers of scenario families: the part of the file's name behind ``test_``."""
 
-STORELESS: Mapping[str, Sequence[str]] = {"backend": ["redis"]}
+STORELESS: Mapping[str, Sequence[str]] = {"backend": [brokers.DEFAULT]}  # its server runs anyhow
 """`only` of questions in which no store has a part (what a codec does, how many processes a pool has): they
 are asked beside one store, for every other one would give the same answer."""
 
