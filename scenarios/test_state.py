@@ -74,7 +74,7 @@ def test_started(cell):
     """
     gate = cell.gate()
     task = cell.tasks.hold.delay(gate.path)
-    gate.reached()
+    cell.await_gate(gate, task)
     seen = cell.ask(cell.meta, task)
     gate.open()
     meta = seen.value or {}
@@ -110,7 +110,7 @@ def test_progress(cell):
     task = cell.tasks.advance.delay("PROGRESS", [gate.path for gate in gates])
     seen = []
     for gate in gates:
-        gate.reached()
+        cell.await_gate(gate, task)
         meta = cell.ask(cell.meta, task)
         seen.append((meta.value or {}).get("result"))
         gate.open()
@@ -127,7 +127,7 @@ def test_custom_state(cell):
     """
     gate = cell.gate()
     task = cell.tasks.advance.delay("BAKING", [gate.path])
-    gate.reached()
+    cell.await_gate(gate, task)
     seen = cell.ask(lambda: [task.state, task.info])
     return cell.equals(seen, ["BAKING", {**CUSTOM_META, "done": 0}])
 
@@ -140,7 +140,7 @@ def test_retry(cell):
     """
     gate = cell.gate()
     task = cell.tasks.retry_once.delay(gate.path)
-    gate.reached()
+    cell.await_gate(gate, task)
     seen = cell.await_state(task, "RETRY")  # it may be stored after the second run has begun
     meta = seen.value or {}
     cell.facts(**meta)
