@@ -759,7 +759,7 @@ class Cell:
         for one in self.submissions:
             if one.id == sent.id:
                 return one
-        made = Submission(sent, self._began, sent.name or "", ())
+        made = Submission(sent, self._began, "", ())  # not sent.name: that reads the store
         self.submissions.append(made)
         self._session.submitted.append(made.id)
         return made
