@@ -29,7 +29,7 @@ from harness.app import build
 from harness.backend import Stored
 from harness.brokers import Message, broker
 from harness.fidelity import compare
-from harness.gates import Gate
+from harness.gates import REACHED_WITHIN, Gate
 from harness.identify import identify
 from harness.judging import Received, Reply
 from harness.oracle import Oracle, Refused, Returned, expect
@@ -217,6 +217,8 @@ class Cell:
         self.submissions: list[Submission] = []
         self._twins: dict[str, str] = {}
         self._gates: list[Gate] = []
+        self._asked: list[str] = []
+        """Ids of the tasks of whose results the check asked."""
         self._began = time.monotonic()
         self.unanswered: Submission | None = None
         """What had no answer by its deadline, and gets one more look."""
@@ -485,6 +487,19 @@ class Cell:
         self._gates.append(made)
         return made
 
+    def await_gate(self, gate: Gate, sent: AsyncResult[Any]) -> None:
+        """Wait until a task stands at a gate, or has ended without: where a state could not be stored.
+
+        :raises GateNeverReached: neither, in time.
+        """
+        self._asked.append(str(sent.id))
+        self._session.busy("run", START_WITHIN + REACHED_WITHIN)
+        gate.reached(unless=lambda: self._has_ended(sent))
+
+    def _has_ended(self, sent: AsyncResult[Any]) -> bool:
+        self._session.watch.poll()
+        return self._session.watch.trace(str(sent.id)).ended is not None
+
     def ask(
         self,
         question: Callable[..., object],
@@ -551,6 +566,7 @@ class Cell:
         """
         self._session.busy("run", START_WITHIN + 6 * within)
         missing = {task for result in results for task in _task_ids(result)}
+        self._asked += sorted(missing)
 
         def settled() -> bool:
             watch = self._session.watch
@@ -631,8 +647,11 @@ class Cell:
 
     def write_error(self, sent: Submission | AsyncResult[Any]) -> str:
         """What the backend's last write of a result raised, or nothing."""
+        return self._write_error(str(sent.id))
+
+    def _write_error(self, task_id: str) -> str:
         self._session.watch.poll()
-        trace = self._session.watch.trace(str(sent.id))
+        trace = self._session.watch.trace(task_id)
         if trace.write_error is None or trace.wrote is not None:
             return ""
         return f"the write raised {trace.write_error['type']}: {trace.write_error['message']}"
@@ -648,6 +667,7 @@ class Cell:
         For states of which the worker says nothing: of a task that was revoked, or whose process was killed.
         """
         result = self._known(sent).result
+        self._asked.append(str(result.id))
         longest = START_WITHIN + 5 * within
         self._session.busy("read", longest + READ_WITHIN)
 
@@ -739,7 +759,7 @@ class Cell:
         for one in self.submissions:
             if one.id == sent.id:
                 return one
-        made = Submission(sent, self._began, sent.name or "", ())
+        made = Submission(sent, self._began, "", ())  # not sent.name: that reads the store
         self.submissions.append(made)
         self._session.submitted.append(made.id)
         return made
@@ -889,8 +909,9 @@ class Cell:
         """The observation of any other cell.
 
         :param held: whether the scenario's promise held.
-        :param received: what came of its task, or what Celery answered (if it raised, verdict and blame come
-            from that); None where no result was asked for, then `blame` counts.
+        :param received: what came of its task, or what Celery answered (verdict and blame come from what was
+            raised: by the write of what it should tell, else by the reading); None where no result was asked
+            for, then `blame` counts.
         :param otherwise: the verdict if it did not, unless the result never came: that has its own.
         :param blame: where the scenario itself knows; else it is found by narrowing down.
         :param after: how the task is to end; one that ends otherwise proves nothing.
@@ -898,6 +919,8 @@ class Cell:
         if received is None:
             return judging.seen_directly(held, otherwise, detail, blame, self.evidence)
         if isinstance(received, Reply):
+            if not held and (refusal := self._refusal()):
+                return judging.seen_directly(False, Verdict.REFUSED, refusal, None, self.evidence)
             backend = self._session.backend
             return judging.reply(backend, received, held, otherwise, detail, blame, self.evidence)
         return judging.promise(self._case(received), held, otherwise, detail, blame, after)
@@ -914,7 +937,14 @@ class Cell:
         """The observation of a cell whose answer must equal `wanted`, and types all the way down."""
         if reply.error is not None:
             return self.promise(False, reply, otherwise=Verdict.UNREADABLE, blame=blame)
-        return judging.equals(reply, wanted, blame, self.evidence)
+        seen = judging.equals(reply, wanted, blame, self.evidence)
+        if not seen.holds and (refusal := self._refusal()):
+            return judging.seen_directly(False, Verdict.REFUSED, refusal, None, self.evidence)
+        return seen
+
+    def _refusal(self) -> str:
+        """What the last write raised of a task that this cell asked about, or nothing."""
+        return next(filter(None, map(self._write_error, self._asked)), "")
 
     def _case(self, received: Received, submission: Submission | None = None) -> judging.Case:
         return judging.Case(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import poll
@@ -33,15 +34,16 @@ class Gate:
         Path(self.path + ".reached").touch()
 
     def was_passed(self) -> bool:
-        """The task's side: whether a task has come by before."""
+        """Either side: whether a task has come here."""
         return Path(self.path + ".reached").exists()
 
-    def reached(self) -> None:
+    def reached(self, unless: Callable[[], bool] = lambda: False) -> None:
         """The client's side: wait until a task stands at the gate.
 
+        :param unless: says that none will come any more; then this returns at once.
         :raises GateNeverReached: none came in time.
         """
-        if poll.until(Path(self.path + ".reached").exists, REACHED_WITHIN) is None:
+        if poll.until(lambda: self.was_passed() or unless(), REACHED_WITHIN) is None:
             raise GateNeverReached(f"no task came to its gate within {REACHED_WITHIN:g} s")
 
     def open(self, after: float = 0.0) -> None:

@@ -159,6 +159,10 @@ def failure(case: Case, raised: BaseException) -> Observation:
         return _narrowed(case, verdict, detail, oracle)
     case.evidence["received"] = evidence.shown(received.error)
     to_sent = compare(raised, received.error)
+    if to_sent.verdict is not Verdict.EXACT and received.trace.write_error and received.trace.wrote is None:
+        # what came is the error of that write, which the worker's main process stores in its place, later
+        detail = f"the write of the failure was refused, the caller gets {_kind(received.error)}"
+        return _narrowed(case, Verdict.REFUSED, detail, oracle)
     if to_sent.verdict is Verdict.EXACT:
         return Observation(Verdict.EXACT, None, True, "", None, case.evidence)
     detail = _show_difference(case, to_sent, "sent")

@@ -262,7 +262,8 @@ class WorkerWatch:
         if not file.exists():
             return []
         with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - 200_000))
+            # a neighbour may have logged a message of a mebibyte, more than once
+            opened.seek(max(0, file.stat().st_size - (20_000_000 if needle else 200_000)))
             text = opened.read().decode("utf-8", "backslashreplace").splitlines()
         if not needle:
             return text[-lines:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from billiard.exceptions import WorkerLostError
+from celery.utils.serialization import UnpickleableExceptionWrapper
 from kombu.exceptions import EncodeError
 
 from harness import corpus
@@ -22,7 +23,7 @@ def _is_called(error, name):
 def _judged(cell, seen, held):
     """An exception came, but another one: Celery converts them, before any store sees them."""
     blame = Blame.CELERY if isinstance(seen.value, Exception) else None
-    detail = f"the caller gets {type(seen.value).__name__}: {seen.value}"
+    detail = "" if seen.error else f"the caller gets {type(seen.value).__name__}: {seen.value}"
     return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=detail, blame=blame)
 
 
@@ -122,7 +123,11 @@ def test_unencodable(cell):
     task = cell.tasks.give.delay("impossible_generator")
     yield
     seen = cell.get(task, propagate=False)
-    return _judged(cell, seen, isinstance(seen.value, EncodeError))
+    # Celery wraps what does not pickle, whatever the store; any other error is the store's own refusal
+    blame = Blame.CELERY if isinstance(seen.value, UnpickleableExceptionWrapper) else None
+    detail = "" if seen.error else f"the caller gets {type(seen.value).__name__}: {seen.value}"
+    held = isinstance(seen.value, EncodeError)
+    return cell.promise(held, seen, otherwise=Verdict.REFUSED, detail=detail, blame=blame)
 
 
 @scenario("backend", answers=["f-unencodable"])
@@ -173,4 +178,5 @@ def test_undecodable(cell):
     told = next(iter(cell.worker_log("no task")), "")
     held = seen.value == 3 and bool(told)
     detail = f"the next task gives {seen.value!r}, the log says {told!a}"
-    return cell.promise(held, seen, otherwise=Verdict.LOST, detail=detail, blame=Blame.CELERY)
+    blame = None if seen.error else Blame.CELERY
+    return cell.promise(held, seen, otherwise=Verdict.LOST, detail=detail, blame=blame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from celery import group
+from celery import chain, group
 from celery.exceptions import Reject, TaskRevokedError
 
 from harness.matrix import OwnWorker
@@ -74,7 +74,7 @@ def test_started(cell):
     """
     gate = cell.gate()
     task = cell.tasks.hold.delay(gate.path)
-    gate.reached()
+    cell.await_gate(gate, task)
     seen = cell.ask(cell.meta, task)
     gate.open()
     meta = seen.value or {}
@@ -110,7 +110,7 @@ def test_progress(cell):
     task = cell.tasks.advance.delay("PROGRESS", [gate.path for gate in gates])
     seen = []
     for gate in gates:
-        gate.reached()
+        cell.await_gate(gate, task)
         meta = cell.ask(cell.meta, task)
         seen.append((meta.value or {}).get("result"))
         gate.open()
@@ -127,7 +127,7 @@ def test_custom_state(cell):
     """
     gate = cell.gate()
     task = cell.tasks.advance.delay("BAKING", [gate.path])
-    gate.reached()
+    cell.await_gate(gate, task)
     seen = cell.ask(lambda: [task.state, task.info])
     return cell.equals(seen, ["BAKING", {**CUSTOM_META, "done": 0}])
 
@@ -140,7 +140,7 @@ def test_retry(cell):
     """
     gate = cell.gate()
     task = cell.tasks.retry_once.delay(gate.path)
-    gate.reached()
+    cell.await_gate(gate, task)
     seen = cell.await_state(task, "RETRY")  # it may be stored after the second run has begun
     meta = seen.value or {}
     cell.facts(**meta)
@@ -235,20 +235,22 @@ def test_family(cell):
     ``children`` is documented, the two others are not:
     https://docs.celeryq.dev/en/stable/reference/celery.result.html#celery.result.AsyncResult.children
     """
-    members = group(cell.tasks.spawn.s(1, 2), cell.tasks.spawn.s(3, 4)).delay()
+    add, spawn = cell.tasks.add, cell.tasks.spawn
+    made = {
+        "children": lambda: spawn.delay(1, 2),
+        "parent": lambda: chain(add.s(1, 2), add.s(3)).delay(),
+        "group": lambda: group(add.s(1, 2), add.s(3, 4)).delay(),
+    }[cell.case]()
     yield
-    first = members.results[0]
-    child = cell.get(first)
-    if child.error is not None:
-        return cell.equals(child, "the id of a child")
-    cell.settle(cell.app.AsyncResult(child.value))
-    asked = {
-        "children": (lambda: [one.id for one in first.children or ()], [child.value]),
-        "parent": (lambda: cell.app.backend.get_task_meta(child.value).get("parent_id"), first.id),
-        "group": (lambda: cell.app.backend.get_task_meta(first.id).get("group_id"), members.id),
-    }
-    question, wanted = asked[cell.case]
-    return cell.equals(cell.ask(question), wanted)
+    cell.settle(made)
+    if cell.case == "children":
+        child = cell.get(made)
+        if child.error is not None:
+            return cell.equals(child, "the id of the child")
+        return cell.equals(cell.ask(lambda: [one.id for one in made.children or ()]), [child.value])
+    task, wanted = (made, made.parent.id) if cell.case == "parent" else (made.results[0], made.id)
+    seen = cell.ask(lambda: cell.app.backend.get_task_meta(task.id).get(f"{cell.case}_id"))
+    return cell.equals(seen, wanted)
 
 
 @scenario(
@@ -343,5 +345,5 @@ def test_eager(cell):
     made = cell.ask(cell.tasks.add.delay, 1, 2, phase="submit")
     if made.error is not None:
         return cell.equals(made, 3)
-    read = cell.ask(lambda: cell.other_app().AsyncResult(made.value.id).get(timeout=1))
+    read = cell.ask(lambda: cell.app.AsyncResult(made.value.id).get(timeout=1))
     return cell.equals(read, 3)

@@ -41,6 +41,7 @@ STORES: dict[str, str] = {
     "sqlite": "db+sqlite:///{folder}/results.sqlite",
     "rpc-*": "filesystem://",
     "rpc-redis": "{redis}",
+    "rpc-rabbitmq": "{rabbitmq}",
     "!django-cache-*": "file://{folder}",
     "!django-cache-memory": "file://{folder}",
     "django-db-*": "sqlite:///{folder}/results.sqlite",

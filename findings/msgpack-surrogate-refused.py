@@ -1,0 +1,31 @@
+"""With msgpack, a failure whose message holds a lone surrogate cannot be stored.
+
+Usage: python msgpack-surrogate-refused.py RESULT_BACKEND_URL [--workaround]
+"""
+
+import traceback
+from uuid import uuid4
+
+from frame import WORKAROUND, finding_app, main
+from kombu.exceptions import EncodeError
+
+app = finding_app(result_serializer="msgpack", result_accept_content=["msgpack"])
+
+
+def look():
+    task_id, name = str(uuid4()), b"no file caf\xe9".decode("utf-8", "surrogateescape")
+    try:
+        raise ValueError(ascii(name) if WORKAROUND else name)
+    except ValueError as error:
+        try:
+            app.backend.mark_as_failure(task_id, error, traceback.format_exc())
+        except EncodeError as refusal:
+            return True, f"storing the failure raises {refusal!r}"
+    result = app.AsyncResult(task_id)
+    seen = f"the caller gets {result.result!r}"
+    result.forget()
+    return False, seen
+
+
+if __name__ == "__main__":
+    main(look)
