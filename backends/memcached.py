@@ -58,6 +58,9 @@ class Memcached(Backend):
     def plant(self, task_id: str, raw: bytes) -> None:
         self.client.set(self.key(task_id), raw)
 
+    def evict(self, task_id: str) -> None:
+        self.client.delete(self.key(task_id))
+
     def inventory(self) -> list[str]:
         """The keys that the server's crawler meets on its walk through all items.
 

@@ -71,6 +71,9 @@ class MongoDB(Backend):
             result = raw
         self.tasks.replace_one({"_id": task_id}, {"status": "SUCCESS", "result": result}, upsert=True)
 
+    def evict(self, task_id: str) -> None:
+        self.tasks.delete_one({"_id": task_id})
+
     def inventory(self) -> list[str]:
         return [
             f"{kind} {document['_id']}"

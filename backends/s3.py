@@ -78,6 +78,9 @@ class S3(Backend):
     def plant(self, task_id: str, raw: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=self.key(task_id), Body=raw)
 
+    def evict(self, task_id: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=self.key(task_id))
+
     def inventory(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=self.base_path

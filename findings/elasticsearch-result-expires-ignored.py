@@ -14,7 +14,9 @@ class Expiring(ElasticsearchBackend):
     def cleanup(self):
         self.server.indices.refresh(index=self.index)
         old = {"range": {"@timestamp": {"lt": f"now-{int(self.expires)}s"}}}
-        self.server.delete_by_query(index=self.index, query=old)
+        found = self.server.search(index=self.index, query=old, size=10_000, source=False)
+        for hit in found["hits"]["hits"]:
+            self.server.delete(index=self.index, id=hit["_id"])
 
 
 app = finding_app(f"__main__:Expiring+{URL}" if WORKAROUND else URL, result_expires=1)

@@ -328,10 +328,7 @@ class Cell:
         setup = self._session.setup
         queue = f"{setup.settings['task_default_queue']}-unread-{uuid.uuid4().hex[:8]}"
         settings = {**setup.settings, "result_backend": "disabled", "task_default_queue": queue}
-        for name, setting in own.items():
-            present = settings.get(name)
-            both = isinstance(present, dict) and isinstance(setting, dict)
-            settings[name] = {**present, **setting} if both else setting  # type: ignore[dict-item]
+        settings = _with_own(settings, own)
         app = build({name: one for name, one in settings.items() if one is not LEFT_OUT}, **options)
         namespace = run_namespace(setup.namespace)
         home = broker(setup.configuration.broker)
@@ -428,9 +425,9 @@ class Cell:
     def other_app(self, **own: object) -> celery.Celery:
         """Another app with the settings of the matrix, which knows nothing of what `app` did.
 
-        :param own: settings in the place of the matrix's.
+        :param own: settings beside the matrix's; a table is merged into the matrix's.
         """
-        return build({**self._session.setup.settings, **own})
+        return build(_with_own(self._session.setup.settings, own))
 
     @staticmethod
     def unknown_id() -> str:
@@ -986,6 +983,16 @@ def _task_ids(result: AsyncResult[Any] | ResultSet[Any]) -> list[str]:
     if isinstance(result, ResultSet):
         return [task for one in result.results for task in _task_ids(one)]
     return [str(result.id)]
+
+
+def _with_own(settings: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
+    """Settings with some of a scenario's own: a table is merged into the present one."""
+    made = dict(settings)
+    for name, setting in own.items():
+        present = made.get(name)
+        both = isinstance(present, dict) and isinstance(setting, dict)
+        made[name] = {**present, **setting} if both else setting  # type: ignore[dict-item]
+    return made
 
 
 def _is_poison(oracle: Returned | Refused) -> bool:

@@ -42,6 +42,27 @@ def _fake(flaw: str) -> type[Backend]:
 globals().update({made.__name__: made for made in map(_fake, FLAWS)})
 
 
+LIVES = (
+    *("reads-once", "remembers", "dies-with-worker", "one-thread", "one-process", "blind-worker", "no-hooks"),
+    *("waits-longer", "always-there", "keeps-forgotten", "childless", "forgives", "picky-ids", "lowers-ids"),
+    *("ignores-prefix", "claims-expiry", "cleans-all", "cleans-nothing"),
+)
+"""Flaws of ids, of reading, and of how long a result lives."""
+
+
+class _FakeLife(_Fake):
+    def settings(self) -> dict[str, object]:
+        settings = super().settings()
+        return {**settings, "result_backend": f"flawed_lives:FlawedBackend+file://{self.namespace.folder}"}
+
+
+for _flaw in LIVES:
+    _name = "Fake" + _flaw.title().replace("-", "")
+    globals()[_name] = type(
+        _name, (_FakeLife,), {"name": f"fake-{_flaw}", "flaw": _flaw, "__module__": __name__}
+    )
+
+
 class CrashingReader(_Fake):
     """An honest store whose at-rest reader is broken."""
 

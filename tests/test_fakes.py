@@ -8,6 +8,8 @@ import matrix_run
 import pytest
 from fakes import DEADLINE
 
+from harness import questions
+
 VALUES = "test_round_trip[{}-{}-uncompressed-{}]"
 SOME = ("int_42", "str_ascii", "float_whole", "list_ints", "str_accents", "true", "str_emoji", "int_2_31")
 
@@ -39,6 +41,30 @@ WRONG = {
     value("kills-child", "str_ascii"): ("indeterminate", "worker"),
     value("kills-worker", "str_ascii"): ("indeterminate", "worker"),
     "test_serializer[fake-crashing-reader-json-uncompressed]": ("indeterminate", "harness"),
+    "test_get_twice[fake-reads-once-second_object]": ("lost", "backend"),
+    "test_second_process[fake-one-process]": ("lost", "backend"),
+    "test_threads[fake-one-thread-second]": ("lost", "backend"),
+    "test_timeout[fake-waits-longer-short]": ("ignored", "backend"),
+    "test_timeout_of_finished[fake-late-zero]": ("lost", "backend"),
+    "test_propagate[fake-forgives-raised]": ("altered", "backend"),
+    "test_ready[fake-forgives-failed]": ("stale", "backend"),
+    "test_hooks[fake-no-hooks-callback]": ("ignored", "backend"),
+    "test_hooks[fake-no-hooks-on_interval]": ("ignored", "backend"),
+    "test_tree[fake-childless-collect]": ("altered", "backend"),
+    "test_exists[fake-always-there-unknown]": ("altered", "backend"),
+    "test_forget[fake-keeps-forgotten-once]": ("stale", "backend"),
+    "test_inside[fake-blind-worker-allowed]": ("altered", "backend"),
+    "test_id[fake-picky-ids-wildcards]": ("refused", "backend"),
+    "test_id_case[fake-lowers-ids]": ("altered", "backend"),
+    "test_prefix[fake-ignores-prefix]": ("ignored", "backend"),
+    "test_expires[fake-claims-expiry-seconds]": ("ignored", "backend"),
+    "test_expires_at_once[fake-claims-expiry-sub_second]": ("ignored", "backend"),
+    "test_failure_expires[fake-claims-expiry-success]": ("ignored", "backend"),
+    "test_running[fake-cleans-all]": ("lost", "backend"),
+    "test_cleanup[fake-cleans-all-fresh]": ("lost", "backend"),
+    "test_cleanup[fake-cleans-nothing-old]": ("ignored", "backend"),
+    "test_evicted[fake-remembers]": ("stale", "backend"),
+    "test_worker_restart[fake-dies-with-worker]": ("lost", "backend"),
 }
 """Cells that must fail: verdict and blame."""
 
@@ -63,9 +89,9 @@ READERLESS = [value("no-reader", name) for name in (*SOME, *("none", "false", "i
 def seen(tmp_path_factory):
     """One run over all misbehaving stores."""
     folder = tmp_path_factory.mktemp("fakes")
-    files = {"test_round_trip": "values", "test_success": "state"}
+    families = {one.name: one.family for one in questions.scenarios()}
     cells = [*WRONG, *UNHARMED, *LOSES, *READERLESS]
-    ids = [f"scenarios/test_{files.get(cell.partition('[')[0], 'at_rest')}.py::{cell}" for cell in cells]
+    ids = [f"scenarios/test_{families[cell.partition('[')[0]]}.py::{cell}" for cell in cells]
     done = matrix_run.run(
         folder, "--backend", "tests/fakes.py", "--runtime", "local", "-n", "2", f"--deadline={DEADLINE}", *ids
     )

@@ -42,6 +42,9 @@ STORES: dict[str, str] = {
     "rpc-*": "filesystem://",
     "rpc-redis": "{redis}",
     "rpc-rabbitmq": "{rabbitmq}",
+    "redis": "{redis}",
+    "!redis": "file://{folder}",
+    "postgresql": "db+{postgresql}",
     "!django-cache-*": "file://{folder}",
     "!django-cache-memory": "file://{folder}",
     "django-db-*": "sqlite:///{folder}/results.sqlite",
@@ -338,7 +341,7 @@ def _arguments(asked: Asked, folder: Path, servers: Mapping[str, str]) -> list[s
     store = STORES.get(KNOWN[asked.id].backend[0])
     assert store, f"{asked.id}: say in STORES which URL shows it here"
     url = store.format(folder=folder, **servers)
-    if asked.kind == "worked-around" and asked.id.startswith("database"):
+    if asked.kind == "worked-around" and asked.id.startswith("database") and asked.id not in FRAMED:
         url = f"{asked.id}:Compressing+{url.partition('+')[2]}"
     return {
         "shows": [url],
@@ -403,7 +406,11 @@ def _needed(asked: Asked) -> str | None:
     return next((name for name in services.known() if f"{{{name}}}" in store), None)
 
 
-CELERY_NAMES = {"elasticsearch": ("http://", "elasticsearch://"), "mariadb": ("mysql://", "mysql+pymysql://")}
+CELERY_NAMES = {
+    "elasticsearch": ("http://", "elasticsearch://"),
+    "mariadb": ("mysql://", "mysql+pymysql://"),
+    "postgresql": ("postgresql://", "postgresql+psycopg://"),
+}
 """How the URL of a service begins, and how Celery wants it."""
 
 
