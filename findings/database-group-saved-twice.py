@@ -18,7 +18,7 @@ def look():
         if WORKAROUND:
             results.delete()
         results.save()
-    except Exception as error:  # noqa: BLE001 - sqlalchemy.exc.IntegrityError, unless it is something else
+    except Exception as error:
         if type(error).__name__ != "IntegrityError":
             raise
         return True, f"the second save() raised {error!r}"

@@ -24,7 +24,7 @@ def body(results):
 
 
 def look():
-    from django_celery_results.backends import DatabaseBackend
+    DatabaseBackend = type(app.backend)
 
     class Polling(DatabaseBackend):
         apply_chord = Backend.apply_chord

@@ -1,4 +1,4 @@
-"""After remove(), a group's get() still waits for the result that was removed, where results are joined natively.
+"""After remove(), get() of a group still waits for what was removed, where results are joined natively.
 
 Usage: python group-remove-still-awaited.py RESULT_BACKEND_URL [--workaround]
 """

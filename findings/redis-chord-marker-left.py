@@ -24,7 +24,7 @@ def look():
     app.backend.mark_as_done(task_id, 42, request=header)
     if WORKAROUND:
         app.backend.client.delete(app.backend.get_key_for_group(group_id, ".c"))
-    left = [key for key in app.backend.client.scan_iter(match=f"*{group_id}*")]
+    left = list(app.backend.client.scan_iter(match=f"*{group_id}*"))
     lives = [f"{key.decode()} for {app.backend.client.ttl(key)} s" for key in left]
     app.backend.forget(task_id)
     if left:

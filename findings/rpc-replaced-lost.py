@@ -25,9 +25,9 @@ def look():
         if add.delay(1, 1).get(timeout=30) != 2:
             raise RuntimeError("this store does not return what a task returns")
         try:
-            found = replaced.delay().get(timeout=10)
+            found = replaced.delay().get(timeout=15)
         except TimeoutError:
-            return True, "10 s later the replaced task has no result; one that is not replaced had its own"
+            return True, "15 s later the replaced task has no result; one that is not replaced had its own"
     return found != 3, f"the result is {found}"
 
 

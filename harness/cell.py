@@ -45,8 +45,8 @@ SETTLED_WITHIN = 10.0
 READ_WITHIN = 2.0
 """Seconds that a read gets whose tasks have all ended, or never will."""
 LOOK_TAKES = 0.3
-"""Seconds that a look at one parent may take: get() looks at all of them before it counts its seconds, and SQL
-databases are connected to anew each time."""
+"""Seconds that a look at one parent may take: get() looks at all of them before it counts its seconds, and
+connects anew to an SQL database each time."""
 ELSEWHERE_WITHIN = 20.0
 """Seconds that another process gets, its start included."""
 CONTROL_WITHIN = 10.0
