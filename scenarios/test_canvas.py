@@ -279,7 +279,7 @@ def test_replace(cell):
 
     https://docs.celeryq.dev/en/stable/reference/celery.app.task.html#celery.app.task.Task.replace
     """
-    plain, task = cell.tasks.add.delay(1, 2), cell.tasks.replace_by.delay(cell.case)
+    plain, task = cell.tasks.add.delay(5, 5), cell.tasks.replace_by.delay(cell.case)
     yield
     seen = cell.get(task, runs=2)
     # where nothing comes of it, but a task's own result does, that is due to replacing
