@@ -44,6 +44,9 @@ SETTLED_WITHIN = 10.0
 """Seconds of idleness of its worker after which a group, chain or chord counts as not coming any more."""
 READ_WITHIN = 2.0
 """Seconds that a read gets whose tasks have all ended, or never will."""
+LOOK_TAKES = 0.3
+"""Seconds that a look at one parent may take: get() looks at all of them before it counts its seconds, and
+connects anew to an SQL database each time."""
 ELSEWHERE_WITHIN = 20.0
 """Seconds that another process gets, its start included."""
 CONTROL_WITHIN = 10.0
@@ -544,7 +547,8 @@ class Cell:
             assert isinstance(result.value, AsyncResult | ResultSet)
             result = result.value
         self.settle(result, within=within, runs=runs, polls=polls)
-        return self.ask(result.get, timeout=READ_WITHIN, within=2 * READ_WITHIN, **options)
+        limit = READ_WITHIN + SETTLED_WITHIN + LOOK_TAKES * _parents(result)
+        return self.ask(result.get, timeout=READ_WITHIN, within=limit, **options)
 
     def settle(
         self,
@@ -574,7 +578,7 @@ class Cell:
             if not watch.alive():
                 raise WorkerTrouble("died", "the worker process ended")
             since = max(self._began, watch.worked, watch.ready or time.monotonic())
-            return time.monotonic() - since > within
+            return time.monotonic() - since > within and not watch.joining()
 
         poll.until(settled, START_WITHIN + 5 * within)
         return not missing
@@ -602,6 +606,12 @@ class Cell:
         """How often the worker has run a task."""
         self._session.watch.poll()
         return self._session.watch.trace(str(result.id)).runs
+
+    @property
+    def polls(self) -> int:
+        """How often Celery has asked in vain for the header of a chord since the worker did anything else."""
+        self._session.watch.poll()
+        return self._session.watch.polls
 
     def await_runs(self, result: AsyncResult[Any], count: int) -> None:
         """Wait until the worker has run a task so often, or for so long that it never will."""
@@ -993,6 +1003,10 @@ def _with_own(settings: Mapping[str, object], own: Mapping[str, object]) -> dict
         both = isinstance(present, dict) and isinstance(setting, dict)
         made[name] = {**present, **setting} if both else setting  # type: ignore[dict-item]
     return made
+def _parents(result: AsyncResult[Any] | ResultSet[Any]) -> int:
+    """How many tasks stand before a result: those of a chord's header, the earlier ones of a chain."""
+    parent = getattr(result, "parent", None)
+    return 0 if parent is None else len(_task_ids(parent)) + _parents(parent)
 
 
 def _is_poison(oracle: Returned | Refused) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -26,6 +27,8 @@ SETUP_VARIABLE = "ROUNDTRIP_SETUP"
 CONCURRENCY = 2
 TIMEDELTA = "seconds of timedelta"
 CHORD_UNLOCK = "celery.chord_unlock"
+POLL_TAKES = 1.0
+"""Seconds after which a run of `CHORD_UNLOCK` is no mere poll: it reads the results of a chord's header."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,7 @@ class WorkerWatch:
         """Time of the last event of a task other than those with which Celery polls for a chord's header."""
         self.polls: int = 0
         """How often Celery has polled for a chord's header since any other task had an event."""
+        self._polling: dict[str, float] = {}
         self._offset = 0
         self._rest = b""
 
@@ -241,8 +245,20 @@ class WorkerWatch:
                 trace.add(event)
                 if trace.name != CHORD_UNLOCK:
                     self.worked, self.polls = self.latest, 0
-                elif event["event"] == "ended":
-                    self.polls += 1
+                else:
+                    self._polled(str(event["task"]), str(event["event"]), float(str(event["at"])))
+
+    def _polled(self, task: str, event: str, at: float) -> None:
+        if event == "started":
+            self._polling[task] = at
+        elif event == "ended":
+            self.polls += 1
+            if at - self._polling.pop(task, at) > POLL_TAKES:
+                self.worked = at
+
+    def joining(self) -> bool:
+        """Whether the worker is reading the results of a chord's header, which many headers make long."""
+        return any(time.monotonic() - began > POLL_TAKES for began in self._polling.values())
 
     def trace(self, task_id: str) -> TaskTrace:
         return self.tasks.setdefault(task_id, TaskTrace())

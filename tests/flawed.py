@@ -98,6 +98,27 @@ class FlawedBackend(FilesystemBackend):
             return None
         return super()._set_with_state(key, value, state)
 
+    def _store_result(self, task_id, result, state, traceback=None, request=None, **kwargs):
+        group = getattr(request, "group", None)
+        if self.flaw == "loses-members" and group:
+            return result
+        if self.flaw == "loses-failures" and state == states.FAILURE:
+            return result
+        if self.flaw == "leaves-marks" and group:
+            self.set(self.get_key_for_group(group, ".mark"), b"")
+        return super()._store_result(task_id, result, state, traceback, request=request, **kwargs)
+
+    def _save_group(self, group_id, result):
+        if self.flaw == "forgets-groups":
+            return result
+        if self.flaw == "turns-groups":
+            result = type(result)(result.id, list(reversed(result.results)))
+        return super()._save_group(group_id, result)
+
+    def _delete_group(self, group_id):
+        if self.flaw != "keeps-groups":
+            super()._delete_group(group_id)
+
     def _strike(self, value, state):
         victim = state == states.SUCCESS and VICTIM.encode() in (
             value.encode() if isinstance(value, str) else value
