@@ -648,6 +648,7 @@ class Cell:
         For states of which the worker says nothing: of a task that was revoked, or whose process was killed.
         """
         result = self._known(sent).result
+        within = min(within, self._session.backend.shows_within or within)
         longest = START_WITHIN + 5 * within
         self._session.busy("read", longest + READ_WITHIN)
 
