@@ -66,11 +66,11 @@ class Elasticsearch(Backend):
         self.server.index(index=self.index, id=self.key(task_id), document=document)
 
     def search(self, field: str, wanted: object) -> list[str]:
-        # by the names that Celery's documents have: `result` is the whole task meta, as text
+        # `result` is the whole task meta: one text, unless elasticsearch_save_meta_as_text is False
         if isinstance(wanted, datetime):
             wanted = wanted.isoformat()
         query: object = {
-            "status": {"term": {"status.keyword": wanted}},
+            "status": {"term": {"result.status.keyword": wanted}},
             "date_done": {"range": {"@timestamp": {"gte": wanted}}},
             "number": {"range": {"result.result": {"gte": wanted}}},
             "word": {"match": {"result": wanted}},
@@ -81,7 +81,7 @@ class Elasticsearch(Backend):
 
     def tally(self) -> dict[str, int]:
         self.server.indices.refresh(index=self.index)
-        by_status = {"by_status": {"terms": {"field": "status.keyword"}}}
+        by_status = {"by_status": {"terms": {"field": "result.status.keyword"}}}
         found = self.server.search(index=self.index, size=0, aggregations=by_status)
         return {one["key"]: one["doc_count"] for one in found["aggregations"]["by_status"]["buckets"]}
 

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from celery import Celery
@@ -85,16 +86,47 @@ def _store(url):
     return {"result_backend": url}
 
 
+def django_app(aliases=("default",), **settings):
+    """An app whose results go to django-db, in the database that URL names, its tables made.
+
+    SQLite's URL is sqlite:////FILE, PostgreSQL's postgresql://USER:PASSWORD@HOST:PORT/DATABASE.
+
+    :param aliases: names of connections to that database.
+    :param settings: Django's, beside the necessary ones.
+    """
+    from urllib.parse import urlsplit
+
+    import django
+    from django.conf import settings as django_settings
+    from django.core.management import call_command
+
+    parts = urlsplit(URL)
+    if parts.scheme == "sqlite":
+        database = {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path.removeprefix("/")}
+    elif parts.scheme == "postgresql":
+        who = {"USER": parts.username, "PASSWORD": parts.password, "HOST": parts.hostname, "PORT": parts.port}
+        database = {"ENGINE": "django.db.backends.postgresql", "NAME": parts.path.strip("/"), **who}
+    else:
+        raise ValueError("this takes URLs that begin with sqlite:// or postgresql://")
+    databases = {alias: dict(database) for alias in aliases}
+    made = {"INSTALLED_APPS": ["django_celery_results"], "USE_TZ": True, **settings}
+    django_settings.configure(DATABASES=databases, **made)
+    os.environ["TZ"] = django_settings.TIME_ZONE
+    time.tzset()  # as Django does that finds its settings in a module
+    django.setup()
+    call_command("migrate", verbosity=0, interactive=False)
+    return finding_app("django-db")
+
+
 @contextlib.contextmanager
 def worker(pool="solo", *arguments):
     """A real ``celery worker`` on the script's ``app``, for as long as the context lasts."""
     folder = Path(os.environ["FINDING_FOLDER"])
     command = [sys.executable, "-m", "celery", "-A", SCRIPT.stem, "worker", "-P", pool, *arguments]
     command += ["--without-mingle", "--without-gossip", "--without-heartbeat"]
+    where = {"cwd": SCRIPT.resolve().parent, "env": {**os.environ, "TMPDIR": str(folder)}}
     with (folder / "worker.log").open("wb") as log:
-        running = subprocess.Popen(
-            command, cwd=SCRIPT.resolve().parent, stdout=log, stderr=log, start_new_session=True
-        )
+        running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **where)
     try:
         yield running
     finally:

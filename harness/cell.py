@@ -675,6 +675,7 @@ class Cell:
         """
         result = self._known(sent).result
         self._asked.append(str(result.id))
+        within = min(within, self._session.backend.shows_within or within)
         longest = START_WITHIN + 5 * within
         self._session.busy("read", longest + READ_WITHIN)
 

@@ -30,7 +30,9 @@ from harness.oracle import Refused, Returned, expect, expect_failure
 from harness.verdict import Answer, Blame, Observation, Verdict
 from harness.worker import Setup, TaskTrace, WorkerWatch
 
-NAMES_A_LACK = re.compile(r"\b(does not|doesn't|do not|not) (support|implement)", re.IGNORECASE)
+NAMES_A_LACK = re.compile(
+    r"\b(does not|doesn't|do not|not) (support|implement)|\bunknown result backend", re.IGNORECASE
+)
 """What an exception says that names a feature as missing."""
 PLANTED = "planted-"
 """What the ids of natively planted results begin with."""

@@ -84,7 +84,7 @@ def test_time_limit(cell):
     }[cell.case]
     task = cell.tasks.linger.apply_async(**options)
     yield
-    return stored_as_failed(cell, task, wanted, Verdict.IGNORED)
+    return stored_as_failed(cell, task, wanted)
 
 
 @scenario("backend", "pool", answers=["p-core", "f-child"], only={"pool": ["prefork"]}, worker=POOLS)
@@ -95,7 +95,7 @@ def test_child_killed(cell):
     """
     task = cell.tasks.kill_own_process.delay()
     yield
-    return stored_as_failed(cell, task, WorkerLostError, Verdict.LOST)
+    return stored_as_failed(cell, task, WorkerLostError)
 
 
 @scenario(
@@ -112,16 +112,22 @@ def test_worker_killed(cell):
     """
     task = cell.tasks.kill_own_process.delay()
     yield
-    return stored_as_failed(cell, task, WorkerLostError, Verdict.LOST)
+    return stored_as_failed(cell, task, WorkerLostError, lost_by=Blame.CELERY)
 
 
-def stored_as_failed(cell, task, wanted, otherwise):
+def stored_as_failed(cell, task, wanted, lost_by=Blame.BACKEND):
     """The observation of a task that was ended: whether it is stored as failed, with such an exception."""
     seen = cell.await_state(task, "FAILURE", "SUCCESS")
     meta = seen.value or {}
-    held = meta.get("status") == "FAILURE" and isinstance(meta.get("result"), wanted)
-    detail = f"state is {meta.get('status')}, with {meta.get('result')!r}"
-    return cell.promise(held, seen, otherwise=otherwise, detail=detail, blame=Blame.CELERY)
+    state, result = meta.get("status"), meta.get("result")
+    verdict, blame = {
+        "SUCCESS": (Verdict.IGNORED, Blame.CELERY),
+        "FAILURE": (Verdict.ALTERED, Blame.BACKEND),
+    }.get(state, (Verdict.LOST, lost_by))
+    held = state == "FAILURE" and isinstance(result, wanted)
+    return cell.promise(
+        held, seen, otherwise=verdict, detail=f"state is {state}, with {result!r}", blame=blame
+    )
 
 
 @scenario(
