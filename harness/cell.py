@@ -822,6 +822,7 @@ class Cell:
     def left_behind(self, submission: Submission) -> list[str]:
         """Places in the namespace that belong to no task that was sent, or doubly to this one."""
         places = judging.inventory(self._session.backend)
+        self._session.watch.poll()  # what other cells' tasks have written meanwhile is theirs
         known = {*self._session.submitted, *self._session.watch.tasks}
         known.update(trace.group for trace in self._session.watch.tasks.values() if trace.group)
         own = [place for place in places if self._at_rest_id(submission) in place]
@@ -1004,6 +1005,8 @@ def _with_own(settings: Mapping[str, object], own: Mapping[str, object]) -> dict
         both = isinstance(present, dict) and isinstance(setting, dict)
         made[name] = {**present, **setting} if both else setting  # type: ignore[dict-item]
     return made
+
+
 def _parents(result: AsyncResult[Any] | ResultSet[Any]) -> int:
     """How many tasks stand before a result: those of a chord's header, the earlier ones of a chain."""
     parent = getattr(result, "parent", None)

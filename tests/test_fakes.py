@@ -115,7 +115,6 @@ def seen(tmp_path_factory):
     """One run over all misbehaving stores."""
     folder = tmp_path_factory.mktemp("fakes")
     families = {one.name: one.family for one in questions.scenarios()}
-    files = {"test_round_trip": "values", "test_success": "state", **dict.fromkeys(CANVAS, "canvas")}
     cells = [*WRONG, *UNHARMED, *LOSES, *READERLESS]
     ids = [f"scenarios/test_{families[cell.partition('[')[0]]}.py::{cell}" for cell in cells]
     done = matrix_run.run(

@@ -53,7 +53,6 @@ STORES: dict[str, str] = {
     "django-cache-memory": "locmem://{folder}",
     "cassandra": "{cassandra}/finding",
     "elasticsearch": "{elasticsearch}/finding",
-    "redis": "file://{folder}",
     "django-db-sqlite": "sqlite:///{folder}/results.sqlite",
     "memcached": "cache+{memcached}",
     "mongodb": "{mongodb}",
