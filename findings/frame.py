@@ -78,7 +78,9 @@ def _store(url):
         }
     if parts.scheme.startswith("s3+"):
         return {
-            "result_backend": f"s3://{parts.path.strip('/')}/",
+            "result_backend": "s3://",
+            "s3_bucket": parts.path.strip("/"),
+            "s3_region": "us-east-1",
             "s3_access_key_id": parts.username,
             "s3_secret_access_key": parts.password,
             "s3_endpoint_url": f"{parts.scheme[3:]}://{parts.hostname}:{parts.port}",
