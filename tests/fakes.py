@@ -20,6 +20,7 @@ FLAWS = (
     *("tuples-to-lists", "keeps-refused", "other-serializer", "compresses-anyway"),
     *("ignores-compression", "swaps", "late", "hangs-read", "hangs-write", "raises-on-read"),
     *("raises-on-write", "raises-every-write", "older-state", "kills-child", "kills-worker"),
+    *("forced-lost", "threads-lost", "greenlets-blind"),
 )
 
 

@@ -39,6 +39,11 @@ WRONG = {
     value("kills-child", "str_ascii"): ("indeterminate", "worker"),
     value("kills-worker", "str_ascii"): ("indeterminate", "worker"),
     "test_serializer[fake-crashing-reader-json-uncompressed]": ("indeterminate", "harness"),
+    "test_time_limit[fake-forced-lost-prefork-hard_limit]": ("lost", "backend"),
+    "test_child_killed[fake-forced-lost-prefork]": ("lost", "backend"),
+    "test_pool[fake-threads-lost-threads-value]": ("lost", "backend"),
+    "test_greenlet_client[fake-greenlets-blind-gevent]": ("lost", "backend"),
+    "test_stores[fake-raises-on-read]": ("unreadable", "backend"),
 }
 """Cells that must fail: verdict and blame."""
 
@@ -52,6 +57,9 @@ UNHARMED = [
     value("other-serializer", "int_42"),
     "test_plain[fake-ignores-compression-json-uncompressed]",
     "test_codec[fake-honest-json-zlib]",
+    "test_time_limit[fake-forced-lost-prefork-soft_limit]",
+    "test_pool[fake-threads-lost-prefork-value]",
+    "test_greenlet_client[fake-greenlets-blind-eventlet]",
 ]
 """Cells beside them that must pass."""
 
@@ -63,7 +71,9 @@ READERLESS = [value("no-reader", name) for name in (*SOME, *("none", "false", "i
 def seen(tmp_path_factory):
     """One run over all misbehaving stores."""
     folder = tmp_path_factory.mktemp("fakes")
-    files = {"test_round_trip": "values", "test_success": "state"}
+    files = {"test_round_trip": "values", "test_success": "state", "test_stores": "notes"}
+    pools = ("test_pool", "test_time_limit", "test_child_killed", "test_greenlet_client")
+    files |= dict.fromkeys(pools, "pools")
     cells = [*WRONG, *UNHARMED, *LOSES, *READERLESS]
     ids = [f"scenarios/test_{files.get(cell.partition('[')[0], 'at_rest')}.py::{cell}" for cell in cells]
     done = matrix_run.run(
