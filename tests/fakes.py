@@ -21,6 +21,7 @@ FLAWS = (
     *("ignores-compression", "swaps", "late", "hangs-read", "hangs-write", "raises-on-read"),
     *("raises-on-write", "raises-every-write", "older-state", "kills-child", "kills-worker"),
     *("forgets-groups", "keeps-groups", "turns-groups", "leaves-marks", "loses-members", "loses-failures"),
+    *("forced-lost", "threads-lost", "greenlets-blind"),
 )
 
 

@@ -9,10 +9,12 @@ import itertools
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 
 from celery import states
+from celery._state import get_current_task
 from celery.backends.filesystem import FilesystemBackend
 from kombu.compression import compress
 from kombu.exceptions import EncodeError
@@ -45,6 +47,8 @@ RETYPING = {
 
 class FlawedBackend(FilesystemBackend):
     """`flaw` and `deadline` come from ``result_backend_transport_options``."""
+
+    flaw = ""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -94,6 +98,10 @@ class FlawedBackend(FilesystemBackend):
         self._strike(value, state)
         if self.flaw == "loses" and next(self._written) % EVERY == 0:
             return None
+        if self.flaw == "forced-lost" and state == states.FAILURE and get_current_task() is None:
+            return None  # what a worker's main process stores of a task that it ended
+        if self.flaw == "threads-lost" and threading.current_thread() is not threading.main_thread():
+            return None
         if self.flaw == "older-state" and os.path.exists(self._filename(key)):
             return None
         return super()._set_with_state(key, value, state)
@@ -134,6 +142,8 @@ class FlawedBackend(FilesystemBackend):
             threading.Event().wait()
 
     def get(self, key):
+        if self.flaw == "greenlets-blind" and "gevent.monkey" in sys.modules:
+            return None
         name = self._filename(key)
         if key.startswith(self.task_keyprefix) and os.path.exists(name):
             if self.flaw == "late" and time.time() - os.stat(name).st_mtime < LATE_FACTOR * self.deadline:

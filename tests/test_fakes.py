@@ -83,6 +83,11 @@ WRONG = {
     "test_chord_twice[fake-swaps]": ("altered", "backend"),
     "test_replace[fake-swaps-task]": ("altered", "backend"),
     "test_chunks[fake-swaps-starmap]": ("altered", "backend"),
+    "test_time_limit[fake-forced-lost-prefork-hard_limit]": ("lost", "backend"),
+    "test_child_killed[fake-forced-lost-prefork]": ("lost", "backend"),
+    "test_pool[fake-threads-lost-threads-value]": ("lost", "backend"),
+    "test_greenlet_client[fake-greenlets-blind-gevent]": ("lost", "backend"),
+    "test_stores[fake-raises-on-read]": ("unreadable", "backend"),
 }
 """Cells that must fail: verdict and blame."""
 
@@ -103,6 +108,9 @@ UNHARMED = [
     value("other-serializer", "int_42"),
     "test_plain[fake-ignores-compression-json-uncompressed]",
     "test_codec[fake-honest-json-zlib]",
+    "test_time_limit[fake-forced-lost-prefork-soft_limit]",
+    "test_pool[fake-threads-lost-prefork-value]",
+    "test_greenlet_client[fake-greenlets-blind-eventlet]",
 ]
 """Cells beside them that must pass."""
 
