@@ -12,6 +12,7 @@ from pathlib import Path
 import matrix_run
 import pytest
 from test_bad_input import redis_server
+from test_kv_stores import running
 
 from harness import runlog
 from harness.backend import Namespace
@@ -19,12 +20,17 @@ from harness.registry import Registry
 from harness.services import Server
 
 NAMES = [name for name in Registry().names if name.startswith("django-")]
-SERVER = Server("redis", "external", "redis://:s3cret@127.0.0.1:1/0", "Redis", "7", owned=False)
+SERVERS = {
+    "redis": Server("redis", "external", "redis://:s3cret@127.0.0.1:1/0", "Redis", "7", owned=False),
+    "postgresql": Server(
+        "postgresql", "external", "postgresql://me:s3cret@127.0.0.1:1/mine", "PostgreSQL", "18", owned=False
+    ),
+}
 
 
 def backend(name: str, folder: Path, configuration: str = "one"):
     namespace = Namespace(f"roundtrip-run-{configuration}", folder, "roundtrip-run")
-    return Registry().load(name)(namespace, {"redis": SERVER})
+    return Registry().load(name)(namespace, SERVERS)
 
 
 def in_django(made, code: str) -> str:
@@ -156,6 +162,48 @@ def test_a_foreign_redis_keeps_what_is_not_the_runs(tmp_path):
         )
         assert done.returncode == 0, done.stdout
         assert sorted(client.keys()) == before
+
+
+def test_a_foreign_postgresql_keeps_what_is_not_the_runs(tmp_path):
+    import psycopg
+
+    with running("postgresql", tmp_path) as url, psycopg.connect(url, autocommit=True) as connection:
+        for schema in ("public", "roundtrip_else"):
+            connection.execute(f"create schema if not exists {schema}".encode())
+            connection.execute(f"create table {schema}.django_celery_results_taskresult (mine int)".encode())
+        ask = b"select table_schema, table_name from information_schema.tables order by 1, 2"
+        before = connection.execute(ask).fetchall()
+        done = matrix_run.run(
+            tmp_path,
+            *("-m", "django-db-postgresql and pickle and zlib", "-k", "int_42 or where"),
+            *("--service", f"postgresql={url}", "--runtime=local", "--broker=filesystem", "--deadline=20"),
+        )
+        assert done.returncode == 0, done.stdout
+        assert connection.execute(ask).fetchall() == before
+        schemas = connection.execute(b"select nspname from pg_namespace where nspname like 'roundtrip%'")
+        assert schemas.fetchall() == [("roundtrip_else",)]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("", "[] ''"),
+        ("alter table django_celery_results_taskresult drop column meta", "['meta'] ''"),
+        (
+            "delete from django_migrations where id = (select max(id) from django_migrations)",
+            "[] 'migrate ends with 1",
+        ),
+    ],
+)
+def test_what_migrations_left_out_is_seen(tmp_path, harm, said):
+    """What `test_migrations` of the scenarios asks, of a database that lacks something."""
+    code = (
+        ASK.format(name="django-db-sqlite", folder=str(tmp_path))
+        + f"if {harm!r}: made.run({harm!r})\n"
+        + "from scenarios.test_django import columns_missing, refusal\n"
+        + "print(columns_missing(), repr(refusal('migrate', '--check')))\n"
+    )
+    assert in_django(backend("django-db-sqlite", tmp_path), code).startswith(said)
 
 
 def test_what_never_arrives_does_not_cost_a_deadline_each(tmp_path):
