@@ -380,6 +380,8 @@ def _right_bytes(case: Case, oracle: Returned | Refused | None) -> bytes:
     configuration = case.setup.configuration
     if isinstance(oracle, Returned) and not case.backend.stores_meta:
         return oracle.payload
+    if isinstance(oracle, Returned) and isinstance(oracle.value, BaseException):
+        return oracle.payload  # `expect_failure` makes the whole meta
     result = oracle.value if isinstance(oracle, Returned) else "planted"
     meta: dict[str, object] = {
         "status": "SUCCESS",

@@ -20,9 +20,13 @@ def _is_called(error, name):
     return isinstance(error, Exception) and type(error).__name__ == name
 
 
-def _judged(cell, seen, held):
-    """An exception came, but another one: Celery converts them, before any store sees them."""
-    blame = Blame.CELERY if isinstance(seen.value, Exception) else None
+def _judged(cell, seen, held, name):
+    """Where another exception came than was to come, whose class is called `name`.
+
+    Celery wraps what does not pickle, or makes its class anew, before any store sees it.
+    """
+    converted = isinstance(seen.value, UnpickleableExceptionWrapper) or _is_called(seen.value, name)
+    blame = Blame.CELERY if converted else None
     detail = "" if seen.error else f"the caller gets {type(seen.value).__name__}: {seen.value}"
     return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=detail, blame=blame)
 
@@ -80,7 +84,7 @@ def test_foreign(cell):
     yield
     seen = cell.get(task, propagate=False)
     held = _is_called(seen.value, "ForeignError") and seen.value.args == ("from afar", 7)
-    return _judged(cell, seen, held)
+    return _judged(cell, seen, held, "ForeignError")
 
 
 @scenario("backend", "serializer", "case", answers=["f-local"], cases=["of_exception", "of_value_error"])
@@ -97,7 +101,7 @@ def test_local(cell):
         isinstance(error, ValueError) if cell.case == "of_value_error" else _is_called(error, "LocalError")
     )
     held = caught and error.args == ("local", 7)
-    return _judged(cell, seen, held)
+    return _judged(cell, seen, held, "LocalError")
 
 
 @scenario("backend", "serializer", answers=["f-argument"])
@@ -111,7 +115,7 @@ def test_argument(cell):
     seen = cell.get(task, propagate=False)
     error = seen.value
     held = isinstance(error, ValueError) and error.args[0] == "bad" and "lock" in str(error.args[1])
-    return _judged(cell, seen, held)
+    return _judged(cell, seen, held, "ValueError")
 
 
 @scenario("backend", "serializer", answers=["f-unencodable"])

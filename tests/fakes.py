@@ -22,6 +22,8 @@ FLAWS = (
     *("raises-on-write", "raises-every-write", "older-state", "kills-child", "kills-worker"),
     *("forgets-groups", "keeps-groups", "turns-groups", "leaves-marks", "loses-members", "loses-failures"),
     *("forced-lost", "threads-lost", "greenlets-blind"),
+    *("no-traceback", "no-date", "no-family", "no-extended", "only-final", "flattens-failures"),
+    *("invents", "keeps-ignored", "drops-kept-errors", "forgets-eager"),
 )
 
 

@@ -44,6 +44,14 @@ RETYPING = {
     "tuples-to-lists": lambda v: list(v) if type(v) is tuple else v,
 }
 
+FORGETTING = {
+    "no-traceback": {"traceback"},
+    "no-date": {"date_done"},
+    "no-family": {"children", "parent_id", "group_id"},
+    "no-extended": {"name", "args", "kwargs", "worker", "retries", "queue", "stamped_headers", "customer"},
+}
+"""What is not stored of a task's meta."""
+
 
 class FlawedBackend(FilesystemBackend):
     """`flaw` and `deadline` come from ``result_backend_transport_options``."""
@@ -60,7 +68,29 @@ class FlawedBackend(FilesystemBackend):
         if self.flaw == "ignores-compression":
             self.compression = None
 
+    def mark_as_done(self, task_id, result, request=None, *args, **kwargs):
+        if self.flaw == "keeps-ignored":
+            self.store_result(task_id, result, states.SUCCESS, request=request)
+        return super().mark_as_done(task_id, result, request, *args, **kwargs)
+
+    def mark_as_failure(self, task_id, exc, *args, request=None, **kwargs):
+        if self.flaw == "drops-kept-errors" and request.ignore_result:
+            kwargs["store_result"] = False
+        return super().mark_as_failure(task_id, exc, *args, request=request, **kwargs)
+
+    def _get_result_meta(self, *args, **kwargs):
+        meta = super()._get_result_meta(*args, **kwargs)
+        return meta | dict.fromkeys(FORGETTING.get(self.flaw, ()))
+
+    def _get_task_meta_for(self, task_id):
+        meta = super()._get_task_meta_for(task_id)
+        if self.flaw == "invents" and meta["status"] == states.PENDING:
+            return {"status": states.SUCCESS, "result": 42}
+        return meta
+
     def encode_result(self, result, state):
+        if self.flaw == "flattens-failures" and state in states.EXCEPTION_STATES:
+            result = Exception("failed")
         result = super().encode_result(result, state)
         if state != states.SUCCESS:
             return result
@@ -111,6 +141,10 @@ class FlawedBackend(FilesystemBackend):
         if self.flaw == "loses-members" and group:
             return result
         if self.flaw == "loses-failures" and state == states.FAILURE:
+            return result
+        if self.flaw == "only-final" and state not in states.READY_STATES:
+            return result
+        if self.flaw == "forgets-eager" and request.is_eager:
             return result
         if self.flaw == "leaves-marks" and group:
             self.set(self.get_key_for_group(group, ".mark"), b"")
