@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from backends._django import DjangoDB
 from backends._sql import numeric, space
+from harness.backend import Stored
 
 if TYPE_CHECKING:
     import psycopg
@@ -53,6 +54,10 @@ class DjangoDBPostgreSQL(DjangoDB):
     def run(self, statement: str, *values: object) -> Sequence[tuple[Any, ...]]:
         cursor = self.connection.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+    def at_rest(self, task_id: str) -> Stored | None:
+        # no text in PostgreSQL can hold NUL, not in a question either
+        return None if "\0" in task_id else super().at_rest(task_id)
 
     def wipe(self) -> None:
         self.run(f"drop schema if exists {space(self.namespace)} cascade")

@@ -127,7 +127,7 @@ def test_failure_expires(cell):
         cell.observed(supports_failure_expires=left is not None and left <= HOUR)
     held = left == wanted if None in (left, wanted) else wanted - 120 < left <= wanted
     return cell.promise(
-        held,
+        stored is not None and held,
         received,
         otherwise=Verdict.ALTERED if wanted is None else Verdict.IGNORED,
         detail=f"{left} s left, wanted are {wanted}",

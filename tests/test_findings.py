@@ -53,6 +53,7 @@ STORES: dict[str, str] = {
     "django-cache-memory": "locmem://{folder}",
     "cassandra": "{cassandra}/finding",
     "elasticsearch": "{elasticsearch}/finding",
+    "django-db-postgresql": "{postgresql}",
     "django-db-sqlite": "sqlite:///{folder}/results.sqlite",
     "memcached": "cache+{memcached}",
     "mongodb": "{mongodb}",
