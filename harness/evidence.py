@@ -14,6 +14,8 @@ from harness.worker import TaskTrace
 LINE = 400
 TEXT = 4000
 HEX = 512
+LARGEST = 2**53
+"""The largest integer that is written as a number."""
 
 
 def line(text: str) -> str:
@@ -33,8 +35,11 @@ def shown(value: object) -> str:
 
 def jsonable(fact: object) -> object:
     """A fact as JSON can hold it: numbers, booleans and None as they are, the rest as text."""
-    if fact is None or isinstance(fact, bool | int):
+    if fact is None or isinstance(fact, bool):
         return fact
+    if isinstance(fact, int):
+        # not every reader of JSON has longer ones, and Python refuses to write thousands of digits
+        return fact if abs(fact) <= LARGEST else line(shown(fact))
     if isinstance(fact, float):
         return round(fact, 4) if math.isfinite(fact) else str(fact)
     if isinstance(fact, str):
