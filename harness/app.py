@@ -74,6 +74,9 @@ def _observe(app: celery.Celery, folder: Path) -> None:
         breaking = isinstance(error, Exception) and not isinstance(error, Reject | MemoryError)
         events.say("breaking" if breaking else "ended", task=task_id, state=state)
 
+    def received(request: Any, **_: Any) -> None:
+        events.say("received", task=request.id)
+
     def failed(task_id: str, **_: Any) -> None:
         events.say("failed", task=task_id)
 
@@ -81,6 +84,7 @@ def _observe(app: celery.Celery, folder: Path) -> None:
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_init.connect(stacks_on_signal, weak=False)
     signals.worker_process_init.connect(stacks_on_signal, weak=False)
+    signals.task_received.connect(received, weak=False)
     signals.task_prerun.connect(started, weak=False)
     signals.task_postrun.connect(ended, weak=False)
     signals.task_failure.connect(failed, weak=False)

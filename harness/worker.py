@@ -242,6 +242,8 @@ class WorkerWatch:
                 self.unprepared = str(event["message"])
             elif "task" in event:
                 trace = self.trace(str(event["task"]))
+                if event["event"] == "received":
+                    continue  # that it exists: a task may be revoked and never start
                 trace.add(event)
                 if trace.name != CHORD_UNLOCK:
                     self.worked, self.polls = self.latest, 0
