@@ -8,8 +8,9 @@ names, or ``*``; ``!name`` entries leave names out), `verdict`, `blame`, `reason
 from __future__ import annotations
 
 import fnmatch
+import functools
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,7 +132,8 @@ class _File(BaseModel):
     expectation: list[Expectation] = []
 
 
-def _named(names: Sequence[str], point: str) -> bool:
+@functools.cache
+def _named(names: tuple[str, ...], point: str) -> bool:
     if any(name.startswith("!") and fnmatch.fnmatchcase(point, name[1:]) for name in names):
         return False
     wanted = [name for name in names if not name.startswith("!")] or ["*"]
