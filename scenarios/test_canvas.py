@@ -88,7 +88,7 @@ def test_group_large(cell):
     yield
     cell.settle(made)
     # results that are there are read beyond the timeout, and SQL databases are connected to anew for each
-    return cell.equals(cell.ask(made.get, timeout=20, within=90), wanted)
+    return cell.equals(cell.ask(made.get, timeout=20, within=240), wanted)
 
 
 @scenario(
