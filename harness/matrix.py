@@ -332,7 +332,7 @@ def scope(
     else:
         kinds = {Axis.SERIALIZER: SERIALIZERS, Axis.COMPRESSION: ALL_COMPRESSIONS, Axis.POOL: POOLS}
         found = {axis: part for axis, points in kinds.items() for part in parts if part in points}
-    worker = asked.worker_of(found.get(Axis.CASE, "")) if asked else None
+    worker = asked.worker_of(found.get(Axis.CASE, ""), found.get(Axis.POOL, pool)) if asked else None
     settled = {**DEFAULTS, **(pins or {}).get(backend, {})}
     serializer = found.get(Axis.SERIALIZER, settled[Axis.SERIALIZER])
     compression = found.get(Axis.COMPRESSION, settled[Axis.COMPRESSION])
@@ -370,7 +370,7 @@ def _may_reach(prefix: str, more: bool, wanted: frozenset[str]) -> bool:
 
 
 def _cell(scenario: Scenario, axes: Mapping[Axis, str], text: str) -> Cell:
-    worker = scenario.worker_of(axes.get(Axis.CASE, ""))
+    worker = scenario.worker_of(axes.get(Axis.CASE, ""), axes[Axis.POOL])
     if worker and worker.pool and Axis.POOL not in scenario.axes:
         axes = {**axes, Axis.POOL: worker.pool}
     configuration = Configuration(

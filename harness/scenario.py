@@ -42,7 +42,7 @@ class Scenario:
     :param only: restricts an axis to some of its points.
     :param in_broker: only of backends that live in a broker.
     :param slow: why it is slow, or None.
-    :param worker: its own kind of worker, or one by case; None: the matrix's.
+    :param worker: its own kind of worker, or one by case or by pool; None: the matrix's.
     """
 
     body: Body
@@ -76,9 +76,11 @@ class Scenario:
     def family(self) -> str:
         return self.module.rpartition(".")[2].removeprefix("test_")
 
-    def worker_of(self, case: str) -> OwnWorker | None:
-        """The kind of worker that serves a case."""
-        return self.worker.get(case) if isinstance(self.worker, Mapping) else self.worker
+    def worker_of(self, case: str, pool: str = "") -> OwnWorker | None:
+        """The kind of worker that serves a case in a pool."""
+        if isinstance(self.worker, Mapping):
+            return self.worker.get(case) or self.worker.get(pool)
+        return self.worker
 
     def families(self) -> tuple[str, ...]:
         return tuple({*FAMILIES, self.family})

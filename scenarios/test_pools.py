@@ -15,7 +15,10 @@ from harness.verdict import Blame, Verdict
 AUTOSCALED = 10, 3
 """What ``--autoscale=10,3`` means: at most, at least."""
 POOLS = OwnWorker("pools")
-"""One for each pool: some of what is asked of it ends its processes, so it has no other neighbours."""
+"""One for each pool."""
+HARMED = OwnWorker("harmed", pool="prefork", arguments=("-c", "1"))
+"""One whose pool process is ended again and again. Each new one is forked from a worker that has itself
+stored results, so it tells nothing of a worker to which nothing happened."""
 LIMIT = 0.5
 """Seconds that a task may take; `linger` takes longer."""
 HASTY = {"AUTOSCALE_KEEPALIVE": "0.2"}
@@ -70,7 +73,7 @@ def test_pool(cell):
     "case",
     answers=["p-core", "f-limits"],
     cases=["soft_limit", "hard_limit"],
-    worker=POOLS,
+    worker={"prefork": HARMED, **dict.fromkeys(("threads", "solo", "gevent", "eventlet"), POOLS)},
 )
 def test_time_limit(cell):
     """A task that exceeds a time limit is stored as failed, and its exception says so.
@@ -87,7 +90,7 @@ def test_time_limit(cell):
     return stored_as_failed(cell, task, wanted)
 
 
-@scenario("backend", "pool", answers=["p-core", "f-child"], only={"pool": ["prefork"]}, worker=POOLS)
+@scenario("backend", "pool", answers=["p-core", "f-child"], only={"pool": ["prefork"]}, worker=HARMED)
 def test_child_killed(cell):
     """A task whose pool process is killed is stored as failed, and its exception says so.
 
@@ -96,6 +99,19 @@ def test_child_killed(cell):
     task = cell.tasks.kill_own_process.delay()
     yield
     return stored_as_failed(cell, task, WorkerLostError)
+
+
+@scenario("backend", answers=["p-core", "f-child"], worker=HARMED)
+def test_replaced_process(cell):
+    """A pool process that was started in the place of a killed one stores results as that did.
+
+    (Undocumented.) Killed twice: the first time the worker's main process opens its own connection, to store
+    that failure, and the next process is forked from it.
+    """
+    for _ in range(2):
+        cell.await_state(cell.tasks.kill_own_process.delay(), "FAILURE")
+    task = cell.tasks.give.delay("record_1kib")
+    return cell.equals(cell.get(task), cell.built("record_1kib"))
 
 
 @scenario(
