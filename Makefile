@@ -6,19 +6,19 @@ INSTALLED := .venv/installed
 
 .PHONY: matrix matrix-full test check check-github format images clean
 
-matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; makes the report
-	@$(PY) -m pytest scenarios --runtime local --fresh-services -m "not slow" -n 2; code=$$?; \
+matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; ASK=EXPR for a part
+	@$(PY) -m pytest scenarios --runtime local --fresh-services -m "not slow$(if $(ASK), and ($(ASK)))" -n 2; code=$$?; \
 	test ! -e .roundtrip/report.html || echo "report: $(CURDIR)/.roundtrip/report.html"; exit $$code
 
 matrix-full: $(INSTALLED) ## everything, required, in containers where Docker has or can pull them; IMAGES=FILE for stand-ins
-	@$(PY) -m pytest scenarios --runtime auto --fresh-services --require all -m "not slow" -n 2 $(if $(IMAGES),--images=$(IMAGES)); code=$$?; \
+	@$(PY) -m pytest scenarios --runtime auto --fresh-services $(if $(ASK),,--require all) -m "not slow$(if $(ASK), and ($(ASK)))" -n 2 $(if $(IMAGES),--images=$(IMAGES)); code=$$?; \
 	test ! -e .roundtrip/report.html || echo "report: $(CURDIR)/.roundtrip/report.html"; exit $$code
 
 images: ## stand-in images for machines without a registry: all, or IMAGE=name
 	@images/build $(IMAGE)
 
 test: $(INSTALLED) ## the project's own tests
-	@$(PY) -m pytest tests -n 2
+	@$(PY) -m pytest $(or $(TESTS),tests) -n 2
 
 check: $(INSTALLED) check-github ## format, lint, types, workflows
 	@$(PY) -m ruff format --check .

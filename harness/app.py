@@ -60,6 +60,8 @@ def _observe(app: celery.Celery, folder: Path) -> None:
         faulthandler.register(signal.SIGUSR2, file=file, all_threads=True)
 
     def ready(**_: Any) -> None:
+        # the main process writes too: what is revoked anywhere in a run, every worker stores as REVOKED
+        _watch_writes(app, events)
         events.say("ready", pid=os.getpid())
 
     def started(task_id: str, task: Any, **_: Any) -> None:

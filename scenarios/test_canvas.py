@@ -10,6 +10,8 @@ from harness.matrix import OwnWorker
 from harness.scenario import scenario
 from harness.verdict import Blame, Verdict
 
+CANVAS = OwnWorker("canvas")
+"""Apart from the matrix: a chord's counter or size is a place that no task's id names."""
 SIZES = {"empty": 0, "one": 1, "two": 2, "many": 200}
 """Numbers of header tasks, by case."""
 MANY = 1500
@@ -30,6 +32,7 @@ def sums(cell, size):
     "case",
     answers=["c-group"],
     cases=["get", "join", "join_native", "iterate", "no_propagate"],
+    worker=CANVAS,
 )
 def test_group(cell):
     """A group's results come back in the order of its tasks, however they are asked for.
@@ -59,7 +62,7 @@ def test_group(cell):
     return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"results are {told}")
 
 
-@scenario("backend", "case", answers=["c-group"], cases=["empty", "nested", "duplicates"])
+@scenario("backend", "case", answers=["c-group"], cases=["empty", "nested", "duplicates"], worker=CANVAS)
 def test_group_shapes(cell):
     """A group may be empty or hold other groups, whose tasks count as its own; a set may hold a result twice.
 
@@ -96,6 +99,7 @@ def test_group_large(cell):
     "case",
     answers=["c-saved"],
     cases=["order", "type", "nested", "twice", "deleted", "unknown"],
+    worker=CANVAS,
 )
 def test_group_saved(cell):
     """A group that was saved can be restored by its id: its members in order, nested groups too; and deleted.
@@ -122,7 +126,9 @@ def test_group_saved(cell):
     return cell.promise(held, found, otherwise=otherwise, detail=f"restored as {kinds}")
 
 
-@scenario("backend", "case", answers=["c-count"], cases=["completed_count", "remove", "revoke"])
+@scenario(
+    "backend", "case", answers=["c-count"], cases=["completed_count", "remove", "revoke"], worker=CANVAS
+)
 def test_group_members(cell):
     """A group counts its completed members, lets go of one, and revokes those that have not begun.
 
@@ -147,7 +153,7 @@ def test_group_members(cell):
     return cell.equals(seen, [2, 3], blame=Blame.CELERY if cell.ask(made.ready).value else None)
 
 
-@scenario("backend", "case", answers=["c-chain"], cases=["result", "parents", "failing"])
+@scenario("backend", "case", answers=["c-chain"], cases=["result", "parents", "failing"], worker=CANVAS)
 def test_chain(cell):
     """A chain hands each result on; its result knows its parents; what fails in it is raised to the caller.
 
@@ -169,7 +175,7 @@ def test_chain(cell):
     return cell.equals(seen, 7)
 
 
-@scenario("backend", "serializer", "case", answers=["c-chord"], cases=list(SIZES))
+@scenario("backend", "serializer", "case", answers=["c-chord"], cases=list(SIZES), worker=CANVAS)
 def test_chord(cell):
     """The body of a chord is called with the results of all header tasks, in their order.
 
@@ -181,7 +187,13 @@ def test_chord(cell):
     return cell.equals(cell.get(sent), wanted)
 
 
-@scenario("backend", "case", answers=["c-chord"], cases=["nested", "group_body", "body_raises", "in_chain"])
+@scenario(
+    "backend",
+    "case",
+    answers=["c-chord"],
+    cases=["nested", "group_body", "body_raises", "in_chain"],
+    worker=CANVAS,
+)
 def test_chord_shapes(cell):
     """A chord may hold a chord, end in a group or in a failure, and stand in a chain.
 
@@ -209,7 +221,7 @@ def test_chord_shapes(cell):
     return cell.equals(seen, wanted[cell.case])
 
 
-@scenario("backend", "case", answers=["c-chord-fails"], cases=["body", "errback"])
+@scenario("backend", "case", answers=["c-chord-fails"], cases=["body", "errback"], worker=CANVAS)
 def test_chord_fails(cell):
     """If a header task fails, the body is not called: it fails with ChordError, and its errback is called.
 
@@ -252,7 +264,7 @@ def test_chord_ignored(cell):
     return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=detail, blame=blame)
 
 
-@scenario("backend", answers=["c-chord-twice"])
+@scenario("backend", answers=["c-chord-twice"], worker=CANVAS)
 def test_chord_twice(cell):
     """If a broker delivers a header task twice, the body is still called once, with every result once.
 
@@ -277,7 +289,7 @@ def test_chord_twice(cell):
     return cell.promise(held, None, otherwise=otherwise, detail=detail, blame=Blame.BACKEND)
 
 
-@scenario("backend", "case", answers=["c-replace"], cases=["task", "group"])
+@scenario("backend", "case", answers=["c-replace"], cases=["task", "group"], worker=CANVAS)
 def test_replace(cell):
     """A task that is replaced, by a task or by a group, has the result of what replaced it.
 
@@ -292,7 +304,7 @@ def test_replace(cell):
     return cell.equals(seen, 3 if cell.case == "task" else [3, 7], blame=blame)
 
 
-@scenario("backend", "case", answers=["c-chunks"], cases=["chunks", "starmap"])
+@scenario("backend", "case", answers=["c-chunks"], cases=["chunks", "starmap"], worker=CANVAS)
 def test_chunks(cell):
     """``chunks`` and ``starmap`` return the results of their calls, in order.
 
@@ -305,7 +317,7 @@ def test_chunks(cell):
     return cell.equals(cell.get(made), [[1, 2], [3, 4], [5]] if cell.case == "chunks" else [1, 2, 3, 4, 5])
 
 
-@scenario("backend", "case", answers=["r-where"], cases=["chord", "saved_group"])
+@scenario("backend", "case", answers=["r-where"], cases=["chord", "saved_group"], worker=CANVAS)
 def test_nothing_left(cell):
     """When a chord is done, or a saved group is deleted, nothing is left of it but its tasks' results.
 
