@@ -126,7 +126,9 @@ def worker(pool="solo", *arguments):
     folder = Path(os.environ["FINDING_FOLDER"])
     command = [sys.executable, "-m", "celery", "-A", SCRIPT.stem, "worker", "-P", pool, *arguments]
     command += ["--without-mingle", "--without-gossip", "--without-heartbeat"]
-    where = {"cwd": SCRIPT.resolve().parent, "env": {**os.environ, "TMPDIR": str(folder)}}
+    temporary = folder / "tmp"  # not the folder itself: kombu moves messages there that were taken from it
+    temporary.mkdir(exist_ok=True)
+    where = {"cwd": SCRIPT.resolve().parent, "env": {**os.environ, "TMPDIR": str(temporary)}}
     with (folder / "worker.log").open("wb") as log:
         running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **where)
     try:

@@ -27,6 +27,7 @@ def look():
             except TimeoutError:
                 pass
         state = result.state
+        result.forget()
     return state == "PENDING", f"the state of the killed task is {state}"
 
 
