@@ -10,7 +10,7 @@ app = finding_app("rpc://", broker=None if URL.startswith("filesystem") else URL
 app.conf.update(task_always_eager=True, task_store_eager_result=True)
 
 
-@app.task
+@app.task(name="add")
 def add(left, right):
     return left + right
 

@@ -8,12 +8,12 @@ from frame import URL, WORKAROUND, finding_app, main, worker
 app = finding_app("rpc://", broker=URL)
 
 
-@app.task(ignore_result=True, store_errors_even_if_ignored=True)
+@app.task(name="fail", ignore_result=True, store_errors_even_if_ignored=True)
 def fail():
     raise ValueError("kept")
 
 
-@app.task
+@app.task(name="succeed")
 def succeed():
     return 42
 

@@ -13,6 +13,11 @@ from harness.verdict import Blame, Verdict
 
 BUILTIN = [failure.name for failure in corpus.FAILURES if failure.question == "f-builtin"]
 CUSTOM = [failure.name for failure in corpus.FAILURES if failure.question == "f-custom"]
+LATE = {
+    case: OwnWorker(f"late_{case}", pool="prefork", arguments=("-c", "1"))
+    for case in ("acknowledged", "rejected")
+}
+"""Pools of one process: a task that runs again does so in the process that was started in its place."""
 CAUSE = [failure.name for failure in corpus.FAILURES if failure.question == "f-cause"]
 
 
@@ -150,8 +155,8 @@ def test_unencodable_logged(cell):
     "backend",
     "case",
     answers=["f-late"],
-    cases=["acknowledged", "rejected"],
-    worker=OwnWorker("late", pool="prefork"),
+    cases=list(LATE),
+    worker=LATE,
 )
 def test_late(cell):
     """A task with ``acks_late`` whose process is killed fails; with ``reject_on_worker_lost`` it runs again.

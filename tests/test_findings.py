@@ -373,7 +373,8 @@ def _command(asked: Asked, folder: Path, servers: Mapping[str, str]) -> tuple[li
     for name in ("store", "tmp"):
         (folder / name).mkdir(parents=True)
     command = [sys.executable, str(_script(asked, folder)), *_arguments(asked, folder / "store", servers)]
-    return command, {**os.environ, "TMPDIR": str(folder / "tmp")}
+    # the driver of Cassandra imports eventlet where it is installed, which warns of itself
+    return command, {**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONWARNINGS": "ignore"}
 
 
 def _left(folder: Path) -> list[str]:
