@@ -45,6 +45,7 @@ STORES: dict[str, str] = {
     "redis": "{redis}",
     "!redis": "file://{folder}",
     "postgresql": "db+{postgresql}",
+    "!django-*": "file://{folder}",
     "!django-cache-*": "file://{folder}",
     "!django-cache-memory": "file://{folder}",
     "django-db-*": "sqlite:///{folder}/results.sqlite",
