@@ -3,19 +3,20 @@
 Usage: python rpc-ignored-error-lost.py RESULT_BACKEND_URL [--workaround]
 """
 
+import os
+import time
+from pathlib import Path
+
 from frame import URL, WORKAROUND, finding_app, main, worker
 
 app = finding_app("rpc://", broker=URL)
+ran = Path(os.environ["FINDING_FOLDER"]) / "ran"
 
 
 @app.task(name="fail", ignore_result=True, store_errors_even_if_ignored=True)
 def fail():
+    ran.touch()
     raise ValueError("kept")
-
-
-@app.task(name="succeed")
-def succeed():
-    return 42
 
 
 def look():
@@ -24,7 +25,9 @@ def look():
             app.backend.binding(channel).declare()
     with worker():
         sent = fail.delay()
-        succeed.delay().get(timeout=30)  # the solo worker takes one task after the other
+        while not ran.exists():
+            time.sleep(0.1)
+        app.control.ping(timeout=10, limit=1)  # the solo pool answers when the failure is stored
         state = app.AsyncResult(sent.id).state
     return state == "PENDING", f"the state of the failed task is {state}"
 

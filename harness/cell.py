@@ -583,6 +583,15 @@ class Cell:
         poll.until(settled, START_WITHIN + 5 * within)
         return not missing
 
+    def settle_reply(self, result: AsyncResult[Any]) -> None:
+        """`settle`, and where replies are messages, give the broker time to put this one into its queue.
+
+        For a body that asks for more than the result, once: ``get`` waits by itself.
+        """
+        self.settle(result)
+        if self._session.backend.reading_consumes:
+            poll.until(lambda: self.ask(lambda: result.state).value != states.PENDING, READ_WITHIN)
+
     def settle_tree(self, root: AsyncResult[Any], size: int, within: float = SETTLED_WITHIN) -> bool:
         """Wait until the worker has ended `size` tasks of a tree, or did nothing for `within` seconds.
 

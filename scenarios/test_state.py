@@ -182,7 +182,7 @@ def test_given_up(cell):
     """
     task = cell.tasks.give_up_quietly.delay(cell.case)
     yield
-    cell.settle(task)
+    cell.settle_reply(task)
     if cell.case == "ignore":
         return cell.equals(cell.ask(lambda: [task.state, task.info]), ["LEFT", CUSTOM_META])
     seen = cell.await_state(task, "FAILURE")  # which the worker's main process stores, later
@@ -206,7 +206,7 @@ def test_date_done(cell):
     """
     task = cell.tasks.add.delay(1, 2)
     yield
-    cell.settle(task)
+    cell.settle_reply(task)
     seen = cell.ask(lambda: task.date_done)
     cell.facts(date_done=seen.value, type=type(seen.value).__name__)
     held = isinstance(seen.value, datetime) and cell.is_recent(seen.value)
@@ -221,7 +221,7 @@ def test_traceback(cell):
     """
     task = cell.tasks.fail.delay("value_error_args")
     yield
-    cell.settle(task)
+    cell.settle_reply(task)
     seen = cell.ask(lambda: task.traceback)
     text = seen.value if isinstance(seen.value, str) else ""
     held = text.startswith("Traceback (most recent call last)") and "harness/tasks/values.py" in text
@@ -249,6 +249,7 @@ def test_family(cell):
             return cell.equals(child, "the id of the child")
         return cell.equals(cell.ask(lambda: [one.id for one in made.children or ()]), [child.value])
     task, wanted = (made, made.parent.id) if cell.case == "parent" else (made.results[0], made.id)
+    cell.settle_reply(task)
     seen = cell.ask(lambda: cell.app.backend.get_task_meta(task.id).get(f"{cell.case}_id"))
     return cell.equals(seen, wanted)
 
@@ -268,7 +269,7 @@ def test_extended(cell):
     """
     task = cell.tasks.echo.delay(1, "two", [3], key={"n": 4})
     yield
-    cell.settle(task)
+    cell.settle_reply(task)
     seen = cell.ask(lambda: getattr(task, cell.case))
     told = list(seen.value) if cell.case == "args" and seen.value is not None else seen.value
     wanted = {
@@ -293,7 +294,7 @@ def test_stamps(cell):
     signature.stamp(customer="ann")
     task = signature.delay()
     yield
-    cell.settle(task)
+    cell.settle_reply(task)
     seen = cell.ask(cell.app.backend.get_task_meta, task.id)
     meta = seen.value or {}
     told = [meta.get("stamped_headers"), meta.get("customer")]
