@@ -156,12 +156,16 @@ def failure(case: Case, raised: BaseException) -> Observation:
     oracle = expect_failure(raised, case.setup.configuration.serializer)
     if received.answer is not Answer.FAILED:
         verdict, detail = _no_value(received)
+        if received.answer is Answer.NOTHING and received.trace.write_error:
+            # whether its error has been stored in its place by now, by the main process, does not matter
+            detail = f"the write raised {received.trace.write_error['type']}; the caller gets nothing yet"
+            verdict = Verdict.REFUSED
         if received.answer is Answer.RETURNED:
             verdict, detail = Verdict.ALTERED, "the task raised, but its result is stored as a success"
         return _narrowed(case, verdict, detail, oracle)
     case.evidence["received"] = evidence.shown(received.error)
     to_sent = compare(raised, received.error)
-    if to_sent.verdict is not Verdict.EXACT and received.trace.write_error and received.trace.wrote is None:
+    if to_sent.verdict is not Verdict.EXACT and received.trace.write_error:
         # what came is the error of that write, which the worker's main process stores in its place, later
         detail = f"the write of the failure was refused, the caller gets {_kind(received.error)}"
         return _narrowed(case, Verdict.REFUSED, detail, oracle)
