@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import RoundtripError, suggest
-from harness.matrix import Cell, base_name
+from harness.matrix import Cell, Configuration, base_name
 from harness.verdict import Axis, Blame, Verdict
 
 
@@ -53,11 +53,11 @@ class Selector(BaseModel):
     value: Names = ("*",)
     case: Names = ("*",)
 
-    def names(self, cell: Cell) -> bool:
-        """Whether it names this cell."""
+    def names(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis)) -> bool:
+        """Whether it names this cell, as far as these axes tell."""
         if not _named(self.scenario, cell.scenario):
             return False
-        for axis in Axis:
+        for axis in axes:
             names: tuple[str, ...] = getattr(self, axis.value)
             if axis in cell.axes:
                 point = cell.axes[axis]
@@ -106,9 +106,9 @@ class Expectation(Selector):
     def selectors(self) -> tuple[Selector, ...]:
         return (self, *self.also)
 
-    def selects(self, cell: Cell) -> bool:
-        """Whether one of the selectors names this cell."""
-        return any(selector.names(cell) for selector in self.selectors)
+    def selects(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis)) -> bool:
+        """Whether one of the selectors names this cell, as far as these axes tell."""
+        return any(selector.names(cell, axes) for selector in self.selectors)
 
     def for_cell(self, cell: Cell) -> Expectation:
         """This expectation with the verdict and blame that this cell must show."""
@@ -124,7 +124,7 @@ class Expectation(Selector):
         :param products: versions of the server products of this run, by lower-case name; Python
             packages are looked up themselves.
         """
-        return all(_in_range(Requirement(text), products) for text in self.versions)
+        return all(_in_range(text, products) for text in self.versions)
 
 
 class _File(BaseModel):
@@ -140,13 +140,23 @@ def _named(names: tuple[str, ...], point: str) -> bool:
     return any(fnmatch.fnmatchcase(point, name) for name in wanted)
 
 
-def _in_range(wanted: Requirement, products: Mapping[str, str]) -> bool:
-    found = products.get(wanted.name.lower())
-    if found is None:
-        try:
-            found = metadata.version(wanted.name)
-        except metadata.PackageNotFoundError:
-            return False
+def _in_range(text: str, products: Mapping[str, str]) -> bool:
+    name = Requirement(text).name
+    found = products.get(name.lower()) or _installed(name)
+    return found is not None and _contains(text, found)
+
+
+@functools.cache
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def _contains(text: str, found: str) -> bool:
+    wanted = Requirement(text)
     try:
         return wanted.specifier.contains(Version(found), prereleases=True)
     except InvalidVersion:
@@ -199,6 +209,7 @@ class Expectations:
                 origin[expectation.id] = file
                 self.all.append(expectation)
         self.origin = origin
+        self._near: dict[tuple[str, Configuration], list[Expectation]] = {}
 
     def check_names(self, known: Mapping[str, Iterable[str]]) -> None:
         """Stop at a selector that can never match.
@@ -221,7 +232,11 @@ class Expectations:
 
         :raises Overlap: there are two.
         """
-        found = [one for one in self.all if one.selects(cell) and one.holds_for(products)]
+        key = cell.scenario, cell.configuration
+        if key not in self._near:
+            settled = [axis for axis in Axis if axis not in (Axis.VALUE, Axis.CASE)]
+            self._near[key] = [one for one in self.all if one.selects(cell, settled)]
+        found = [one for one in self._near[key] if one.selects(cell) and one.holds_for(products)]
         later = {name for one in found for name in one.before}
         found = [one for one in found if one.id not in later]
         if len(found) > 1:

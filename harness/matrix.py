@@ -200,13 +200,18 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
             reached = (*parts, point)
             if wanted is not None and not _may_reach("-".join(reached), bool(rest), wanted):
                 continue
-            decided = {**marks, **_decide(axis, point, scenario, backends)}
+            if (axis, point) not in deciding:
+                found = _decide(axis, point, scenario, backends)
+                deciding[axis, point] = {name: found[name] for name in asked if name in found}
+            decided = {**marks, **deciding[axis, point]}
             if not selection.expression.possible(decided):
                 continue
             if scenario.in_broker and axis is Axis.BACKEND and selection.broker_of(point) is None:
                 continue
             yield from extend(rest, {**chosen, axis: point}, reached, decided)
 
+    asked = selection.expression.names
+    deciding: dict[tuple[Axis, str], dict[str, bool]] = {}
     start = {name: False for name in names if not _varies(name, scenario, backends)}
     # a family may be called like a group of backends, as django is: then the backend decides
     shared = set(backend_markers(backends)) - {scenario.family}
@@ -214,7 +219,7 @@ def multiply(scenario: Scenario, backends: Sequence[str], selection: Selection) 
     if Axis.VALUE not in scenario.axes:
         start["slow"] = scenario.slow is not None
     if selection.expression.possible(start):
-        yield from extend(scenario.axes, {}, (), start)
+        yield from extend(scenario.axes, {}, (), {name: start[name] for name in asked if name in start})
 
 
 def _pinned(pin: str, axis: Axis, scenario: Scenario) -> Sequence[str]:

@@ -43,6 +43,7 @@ class Registry:
         import backends
 
         self.sources: dict[str, Source] = {}
+        self._loaded: dict[str, type[Backend]] = {}
         self.own: own.Own | None = None
         """What ``--settings`` has made."""
         self._services: dict[str, Source] = {name: _core_service(name) for name in services.core()}
@@ -93,6 +94,8 @@ class Registry:
         :raises UnknownName: no such backend, or it needs a service that nobody brings.
         :raises BadPlugin: it does not keep the contract.
         """
+        if name in self._loaded:
+            return self._loaded[name]
         found = load(self.source(name))
         for needed in found.services:
             if needed not in services.known():
@@ -101,6 +104,7 @@ class Registry:
                     f"{file_of(found)}: {found.__name__}.services names {needed!a}, and there is no such "
                     f"service: known are {known}; add a Service subclass of that name"
                 )
+        self._loaded[name] = found
         return found
 
     def broker_of(self, name: str) -> str | None:

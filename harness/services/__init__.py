@@ -8,6 +8,7 @@ Service modules import their driver inside methods only: listing services costs 
 from __future__ import annotations
 
 import abc
+import functools
 import importlib
 import pkgutil
 import shlex
@@ -159,6 +160,7 @@ def plugged(names: Iterable[str]) -> dict[str, Source]:
     return {name: _plugged[name] for name in names if name in _plugged}
 
 
+@functools.cache
 def core() -> tuple[str, ...]:
     """Names of the project's own services, by file name, without importing any."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
