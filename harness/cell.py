@@ -483,9 +483,18 @@ class Cell:
         """
         folder = self._session.watch.folder / "gates"
         folder.mkdir(exist_ok=True)
-        made = Gate(str(folder / uuid.uuid4().hex))
+        made = Gate(str(folder / uuid.uuid4().hex), self._worked)
         self._gates.append(made)
         return made
+
+    def _worked(self) -> float:
+        """When the worker last did something; while it starts, that is to come."""
+        self._session.busy("run", REACHED_WITHIN)
+        watch = self._session.watch
+        watch.poll()
+        if not watch.alive():
+            raise WorkerTrouble("died", "the worker process ended")
+        return max(watch.worked, watch.ready or self._began + START_WITHIN)
 
     def await_gate(self, gate: Gate, sent: AsyncResult[Any]) -> None:
         """Wait until a task stands at a gate, or has ended without: where a state could not be stored.
@@ -493,7 +502,6 @@ class Cell:
         :raises GateNeverReached: neither, in time.
         """
         self._asked.append(str(sent.id))
-        self._session.busy("run", START_WITHIN + REACHED_WITHIN)
         gate.reached(unless=lambda: self._has_ended(sent))
 
     def _has_ended(self, sent: AsyncResult[Any]) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from harness import poll
 
 REACHED_WITHIN = 20.0
+"""Seconds of an idle worker after which no task will come any more."""
 OPENED_WITHIN = 60.0
 """Seconds after which a task goes on by itself: a client that died must not block a pool for ever."""
 
@@ -19,10 +21,15 @@ class GateNeverReached(Exception):
 
 
 class Gate:
-    """A gate, by the path of its file. Tasks get the path as their argument."""
+    """A gate, by the path of its file. Tasks get the path as their argument.
 
-    def __init__(self, path: str) -> None:
+    :param worked: the client's side: when the worker last did something, on the monotonic clock. A task may
+        stand in a queue behind those of many other cells.
+    """
+
+    def __init__(self, path: str, worked: Callable[[], float] = lambda: 0.0) -> None:
         self.path = path
+        self._worked = worked
 
     def stop(self) -> None:
         """The task's side: say that it is here, and wait until the gate is opened."""
@@ -41,10 +48,12 @@ class Gate:
         """The client's side: wait until a task stands at the gate.
 
         :param unless: says that none will come any more; then this returns at once.
-        :raises GateNeverReached: none came in time.
+        :raises GateNeverReached: none came, and the worker does nothing else.
         """
-        if poll.until(lambda: self.was_passed() or unless(), REACHED_WITHIN) is None:
-            raise GateNeverReached(f"no task came to its gate within {REACHED_WITHIN:g} s")
+        began = time.monotonic()
+        while not poll.until(lambda: self.was_passed() or unless(), 1.0):
+            if time.monotonic() - max(began, self._worked()) > REACHED_WITHIN:
+                raise GateNeverReached(f"no task came to its gate, and the worker idled {REACHED_WITHIN:g} s")
 
     def open(self, after: float = 0.0) -> None:
         """Let the task go on. Opening twice is fine.
