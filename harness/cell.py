@@ -555,7 +555,9 @@ class Cell:
             assert isinstance(result.value, AsyncResult | ResultSet)
             result = result.value
         self.settle(result, within=within, runs=runs, polls=polls)
-        limit = READ_WITHIN + SETTLED_WITHIN + LOOK_TAKES * _parents(result)
+        parents = _parents(result)
+        self._asked += parents
+        limit = READ_WITHIN + SETTLED_WITHIN + LOOK_TAKES * len(parents)
         return self.ask(result.get, timeout=READ_WITHIN, within=limit, **options)
 
     def settle(
@@ -1024,10 +1026,10 @@ def _with_own(settings: Mapping[str, object], own: Mapping[str, object]) -> dict
     return made
 
 
-def _parents(result: AsyncResult[Any] | ResultSet[Any]) -> int:
-    """How many tasks stand before a result: those of a chord's header, the earlier ones of a chain."""
+def _parents(result: AsyncResult[Any] | ResultSet[Any]) -> list[str]:
+    """The tasks that stand before a result: those of a chord's header, the earlier ones of a chain."""
     parent = getattr(result, "parent", None)
-    return 0 if parent is None else len(_task_ids(parent)) + _parents(parent)
+    return [] if parent is None else [*_task_ids(parent), *_parents(parent)]
 
 
 def _is_poison(oracle: Returned | Refused) -> bool:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -40,11 +40,7 @@ class Child:
         run_folder: Path,
         log: Path,
         environment: Mapping[str, str],
-        on_end: Callable[[Child], None] | None = None,
     ) -> None:
-        # what is killed cannot tidy up: its temporary files go with the run's folder
-        temporary = run_folder / "tmp"
-        temporary.mkdir(exist_ok=True)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 argv,
@@ -52,18 +48,12 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=log.parent,
-                env={**os.environ, **environment, RUN_VARIABLE: str(run_folder), "TMPDIR": str(temporary)},
+                env=environment_of(run_folder, environment),
                 start_new_session=True,
             )
         self.kind, self.pid = kind, self.process.pid
         record(run_folder, self.kind, self.pid)
-        self._on_end = on_end
-        threading.Thread(target=self._reap, daemon=True).start()
-
-    def _reap(self) -> None:
-        self.process.wait()
-        if self._on_end:
-            self._on_end(self)
+        threading.Thread(target=self.process.wait, daemon=True).start()
 
     @property
     def exit_code(self) -> int | None:
@@ -72,6 +62,26 @@ class Child:
     def kill(self) -> None:
         """SIGKILL to the whole session, without waiting: stopping politely costs seconds each."""
         kill_group(self.pid)
+
+
+class Forked:
+    """A Python process that a nursery has forked, in a session of its own as a `Child` is."""
+
+    def __init__(self, kind: str, pid: int, run_folder: Path) -> None:
+        self.kind, self.pid = kind, pid
+        record(run_folder, kind, pid)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole session, without waiting."""
+        kill_group(self.pid)
+
+
+def environment_of(run_folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process of a run."""
+    # what is killed cannot tidy up: its temporary files go with the run's folder
+    temporary = run_folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {**os.environ, **environment, RUN_VARIABLE: str(run_folder), "TMPDIR": str(temporary)}
 
 
 def kill_group(pid: int) -> None:

@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
@@ -31,11 +31,12 @@ from harness.ascii import redact
 from harness.brokers import broker
 from harness.contract import ask, ask_for, checked_answer
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.processes import SUPERVISOR_LOG, Child, free_port, own, sweep
+from harness.nursery import CLIENT, WORKER, Nursery
+from harness.processes import SUPERVISOR_LOG, Child, Forked, environment_of, free_port, own, sweep
 from harness.services import LocalCommand, Server, Service
 from harness.sources import BadPlugin, Source
 from harness.watching import Ending, Wait, Watcher, how_it_ended
-from harness.worker import SETUP_VARIABLE, Setup, argv, run_namespace
+from harness.worker import PATCHING, SETUP_VARIABLE, Setup, python, run_namespace, words_of
 
 SOCKET = "supervisor.sock"
 LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG)
@@ -293,9 +294,13 @@ class Workers:
         setup = replace(setup, settings={**setup.settings, "task_default_queue": queue})
         setup.write(folder / "setup.json")
         environment = {**setup.environment, SETUP_VARIABLE: str(folder / "setup.json")}
-        command = argv(setup.configuration.pool, name, setup.arguments)
+        words = words_of(setup.configuration.pool, name, setup.arguments)
         began = time.monotonic()
-        child = self._supervisor.spawn("worker " + key, command, folder / "worker.log", environment)
+        log = folder / "worker.log"
+        if setup.configuration.pool in PATCHING:
+            child = self._supervisor.spawn("worker " + key, python(words), log, environment)
+        else:
+            child = self._supervisor.fork(WORKER, "worker " + key, words, log, environment)
         self._alive[key] = {"pid": child.pid, "folder": str(folder), "began": began}
 
     def _end(self, key: str) -> None:
@@ -312,7 +317,8 @@ class Supervisor:
 
     def __init__(self, folder: Path, logs: Path | None = None) -> None:
         self.folder, self._logs = folder, logs
-        self.children: dict[int, Child] = {}
+        self.children: dict[int, Child | Forked] = {}
+        self._nurseries: dict[tuple[str, ...], Nursery] = {}
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
         self.keep = False
@@ -336,6 +342,38 @@ class Supervisor:
             self.children[child.pid] = child
             return child
 
+    def fork(
+        self,
+        imports: tuple[str, ...],
+        kind: str,
+        words: Sequence[str],
+        log: Path,
+        env: Mapping[str, str],
+    ) -> Forked:
+        """Start ``python -m WORDS`` from a process that has imported something already.
+
+        :raises RoundtripError: the run is ending, or nothing can be started.
+        """
+        nursery = self.nursery(imports)
+        with self._spawning:
+            if self._ended:
+                raise RoundtripError("the run is ending")
+            pid = nursery.fork(words, log, environment_of(self.folder, env))
+            forked = self.children[pid] = Forked(kind, pid, self.folder)
+            return forked
+
+    def nursery(self, imports: tuple[str, ...]) -> Nursery:
+        """The process that forks; started when it is asked for first."""
+        with self._spawning:
+            if self._ended:
+                raise RoundtripError("the run is ending")
+            if imports not in self._nurseries:
+                log = self.folder / "nursery.log"
+                made = Nursery(imports, log, environment_of(self.folder, {}))
+                self._nurseries[imports] = made
+                self.children[made.pid] = Forked("nursery", made.pid, self.folder)
+            return self._nurseries[imports]
+
     def at_end(self, action: Callable[[], None]) -> None:
         """Have something done when the run ends."""
         self._at_end.append(action)
@@ -355,6 +393,8 @@ class Supervisor:
                         {name: Wanted(**wanted) for name, wanted in request["wanted"].items()}
                     )
                 case "plan":
+                    self.nursery(WORKER)
+                    self.nursery(CLIENT)
                     self.workers.plan([Setup.of(made) for made in request["setups"]])
                     return {}
                 case "worker":
@@ -371,8 +411,6 @@ class Supervisor:
                 case "look":
                     endings = self.services.watcher.look(request["services"])
                     return {"endings": [asdict(ending) for ending in endings]}
-                case "exit-code":
-                    return {"code": self.children[request["pid"]].exit_code}
                 case "outlive":
                     own(self.folder)
                     self._outlives = True
@@ -414,9 +452,9 @@ class Supervisor:
     def _client(self, request: Message) -> Message:
         folder = self.folder / "clients" / f"c{next(self._client_numbers)}"
         folder.mkdir(parents=True)
-        command = [sys.executable, "-m", "harness.client", request["socket"], str(folder)]
-        child = self.spawn(
-            "client " + request["name"], command, folder / "client.log", request["environment"]
+        words = ["harness.client", request["socket"], str(folder)]
+        child = self.fork(
+            CLIENT, "client " + request["name"], words, folder / "client.log", request["environment"]
         )
         return {"pid": child.pid, "folder": str(folder)}
 

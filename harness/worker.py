@@ -25,6 +25,8 @@ from harness.sources import Source
 
 SETUP_VARIABLE = "ROUNDTRIP_SETUP"
 CONCURRENCY = 2
+PATCHING = ("gevent", "eventlet")
+"""Pools that patch modules before Celery imports them."""
 TIMEDELTA = "seconds of timedelta"
 CHORD_UNLOCK = "celery.chord_unlock"
 POLL_TAKES = 1.0
@@ -140,10 +142,15 @@ def run_namespace(namespace: str) -> str:
     return "-".join(namespace.split("-")[:2])
 
 
-def argv(pool: str, name: str, arguments: Sequence[str]) -> list[str]:
-    """The command of a worker; started as a module, so that paths with spaces work."""
+def python(words: Sequence[str]) -> list[str]:
+    """The command that runs a module: so that paths with spaces work."""
+    return [sys.executable, "-m", *words]
+
+
+def words_of(pool: str, name: str, arguments: Sequence[str]) -> list[str]:
+    """What a worker is run with: Celery's module and its arguments."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "harness.app", "worker", "-P", pool, *arguments),
+        *("celery", "-A", "harness.app", "worker", "-P", pool, *arguments),
         *("-n", f"{name}@localhost", "-l", "WARNING", "--without-mingle", "--without-gossip"),
         "--without-heartbeat",
     ]

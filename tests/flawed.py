@@ -146,8 +146,8 @@ class FlawedBackend(FilesystemBackend):
             return result
         if self.flaw == "forgets-eager" and request.is_eager:
             return result
-        if self.flaw == "leaves-marks" and group:
-            self.set(self.get_key_for_group(group, ".mark"), b"")
+        if self.flaw == "leaves-marks":
+            self.set(self.get_key_for_group(group or task_id, ".mark"), b"")
         return super()._store_result(task_id, result, state, traceback, request=request, **kwargs)
 
     def _save_group(self, group_id, result):

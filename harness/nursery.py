@@ -1,0 +1,166 @@
+"""A process that has imported Celery, and forks processes of a run from itself.
+
+A process that is forked finds imported what ``python -m celery`` or ``python -m harness.client`` would
+import first, which is most of the time that its start takes. From there it goes the same way: its own
+arguments, environment, folder and session. Drivers, settings and backends are imported by none but the
+process that needs them. What patches modules before Celery imports them (gevent, eventlet) is started in
+another way.
+
+Talks JSON lines: a request on standard input, the pid of the forked process on standard output. It ends with
+its standard input; what it has forked lives on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RoundtripError
+
+WORKER = (
+    *(
+        "celery.bin.celery",
+        "celery.apps.worker",
+        "celery.app.trace",
+        "celery.concurrency.prefork",
+    ),
+    *("celery.worker.worker", "celery.worker.consumer", "celery.worker.strategy", "kombu.transport.virtual"),
+    "harness.app",
+)
+"""What every worker imports."""
+CLIENT = ("harness.client",)
+OWN = ("harness.app", "harness.client")
+"""Imported for what they import; what they do is for the forked process, which imports them again."""
+
+
+class Nursery:
+    """Forks processes that run a module, as ``python -m`` does.
+
+    :param imports: modules that are imported before anything is forked.
+    """
+
+    def __init__(self, imports: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.nursery", *imports],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def fork(self, words: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
+        """Start ``python -m WORDS``: its pid, which leads a session of its own.
+
+        :param words: the module and its arguments.
+        :param log: where its output goes; it works in that file's folder.
+        :param environment: all of it.
+        :raises RoundtripError: the nursery has ended.
+        """
+        asked = {"words": list(words), "log": str(log), "environment": dict(environment)}
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            with self._lock:
+                self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+                self._process.stdin.flush()
+                return int(self._process.stdout.readline())
+        except (OSError, ValueError) as error:
+            raise RoundtripError(f"no process can be started: {self._last_line()}") from error
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(errors="backslashreplace").strip().splitlines()
+        return lines[-1] if lines else "the nursery ended without a message"
+
+
+def _serve() -> dict[str, Any] | None:
+    """Fork at each request: None at the end, and in a forked process what it was asked for."""
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    ended, tell = os.pipe()
+    os.set_blocking(tell, False)
+    os.set_blocking(ended, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    selector.register(0, selectors.EVENT_READ)
+    selector.register(ended, selectors.EVENT_READ)
+    text = b""
+    while True:
+        for key, _ in selector.select():
+            new = os.read(key.fd, 1 << 16)
+            if key.fd == ended:
+                _reap()
+                continue
+            if not new:
+                return None
+            *lines, text = (text + new).split(b"\n")
+            for line in lines:
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    selector.close()
+                    os.close(ended)
+                    os.close(tell)
+                    asked: dict[str, Any] = json.loads(line)
+                    return asked
+                os.write(1, f"{pid}\n".encode())
+
+
+def _reap() -> None:
+    """Take in what has ended: a pid that stays a zombie would look alive."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return  # none is left
+
+
+def _become(asked: Mapping[str, Any]) -> None:
+    """Be the process that was asked for."""
+    os.setsid()
+    log = Path(asked["log"])
+    os.chdir(log.parent)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(output)
+    os.close(nothing)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    time.tzset()
+    added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:] = list(dict.fromkeys([str(log.parent), *added, *sys.path[1:]]))
+    module, *words = asked["words"]
+    sys.argv[:] = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+        if name in OWN:
+            package, _, last = name.rpartition(".")
+            del sys.modules[name]
+            delattr(sys.modules[package], last)
+    asked = _serve()
+    if asked is not None:
+        _become(asked)
+
+
+if __name__ == "__main__":
+    main()
