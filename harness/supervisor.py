@@ -298,7 +298,7 @@ class Workers:
         began = time.monotonic()
         log = folder / "worker.log"
         if setup.configuration.pool in PATCHING:
-            child = self._supervisor.spawn("worker " + key, python(words), log, environment)
+            child: Child | Forked = self._supervisor.spawn("worker " + key, python(words), log, environment)
         else:
             child = self._supervisor.fork(WORKER, "worker " + key, words, log, environment)
         self._alive[key] = {"pid": child.pid, "folder": str(folder), "began": began}
