@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -438,6 +439,10 @@ class Supervisor:
                 answers[name] = {"broken": str(error)}
             except (RoundtripError, OSError) as error:
                 answers[name] = {"problem": str(error), "remedy": ""}
+            except Exception as error:  # noqa: BLE001 - in a thread it would leave the asker without an answer
+                what = f"{name} could not be started: {type(error).__name__}: {error}"
+                answers[name] = {"problem": what, "remedy": "report it; --logs=FOLDER keeps the traceback"}
+                traceback.print_exc()
 
         for how in wanted.values():
             if how.source:
