@@ -558,7 +558,8 @@ class Cell:
         parents = _parents(result)
         self._asked += parents
         limit = READ_WITHIN + SETTLED_WITHIN + LOOK_TAKES * len(parents)
-        return self.ask(result.get, timeout=READ_WITHIN, within=limit, **options)
+        timeout = min(READ_WITHIN, self._session.backend.shows_within or READ_WITHIN)
+        return self.ask(result.get, timeout=timeout, within=limit, **options)
 
     def settle(
         self,
