@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 from celery import Celery
@@ -38,6 +39,8 @@ def _from_command_line():
     os.environ.update(FINDING_URL=words[0], FINDING_FOLDER=folder, FINDING_WORKAROUND=workaround)
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.modules[SCRIPT.stem] = sys.modules["__main__"]  # classes that the worker names are the script's own
+    warnings.simplefilter("ignore")  # Celery and drivers warn; what counts is what they do
 
 
 if "FINDING_URL" not in os.environ:
@@ -98,10 +101,6 @@ def django_app(aliases=("default",), **settings):
     """
     from urllib.parse import urlsplit
 
-    import django
-    from django.conf import settings as django_settings
-    from django.core.management import call_command
-
     parts = urlsplit(URL)
     if parts.scheme == "sqlite":
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path.removeprefix("/")}
@@ -110,14 +109,40 @@ def django_app(aliases=("default",), **settings):
         database = {"ENGINE": "django.db.backends.postgresql", "NAME": parts.path.strip("/"), **who}
     else:
         raise ValueError("this takes URLs that begin with sqlite:// or postgresql://")
-    databases = {alias: dict(database) for alias in aliases}
-    made = {"INSTALLED_APPS": ["django_celery_results"], "USE_TZ": True, **settings}
-    django_settings.configure(DATABASES=databases, **made)
+    _set_up_django(**{"DATABASES": {alias: dict(database) for alias in aliases}, **settings})
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    return finding_app("django-db")
+
+
+def django_cache_app(**settings):
+    """An app whose results go to django-cache, in the cache that URL names.
+
+    The file cache's URL is file:///FOLDER, Redis' redis://HOST:PORT/0, the memory cache's locmem://NAME.
+
+    :param settings: Django's, beside the necessary ones.
+    """
+    kinds = {"file": "filebased.FileBasedCache", "redis": "redis.RedisCache", "locmem": "locmem.LocMemCache"}
+    scheme, _, place = URL.partition("://")
+    if scheme not in kinds:
+        raise ValueError("this takes URLs that begin with file://, redis:// or locmem://")
+    cache = {
+        "BACKEND": f"django.core.cache.backends.{kinds[scheme]}",
+        "LOCATION": URL if scheme == "redis" else place,
+    }
+    _set_up_django(**{"CACHES": {"default": cache}, **settings})
+    return finding_app("django-cache")
+
+
+def _set_up_django(**settings):
+    import django
+    from django.conf import settings as django_settings
+
+    django_settings.configure(**{"INSTALLED_APPS": ["django_celery_results"], "USE_TZ": True, **settings})
     os.environ["TZ"] = django_settings.TIME_ZONE
     time.tzset()  # as Django does that finds its settings in a module
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
-    return finding_app("django-db")
 
 
 @contextlib.contextmanager
