@@ -95,65 +95,6 @@ REBUILDABLE = (
     ("super().__init__(text)", "super().__init__(text, code)"),
     ("code=7", "7"),
 )
-BASE64 = (
-    (
-        "def look(url):",
-        "from base64 import b64decode, b64encode\n\n"
-        "from celery.backends.elasticsearch import ElasticsearchBackend\n"
-        "from kombu.utils.encoding import ensure_bytes\n\n\n"
-        "class Base64(ElasticsearchBackend):\n"
-        "    supports_result_compression = True\n\n"
-        "    def encode(self, data):\n"
-        "        return b64encode(ensure_bytes(super().encode(data))).decode()\n\n"
-        "    def decode(self, payload):\n"
-        "        return super().decode(b64decode(payload))\n\n\n"
-        "def look(url):",
-    ),
-    ("backend=url)", 'backend="__main__:Base64+" + url)'),
-)
-
-
-def _subclass(old: str, new: str, imported: str, *lines: str) -> tuple[tuple[str, str], ...]:
-    """Let a script without a worker name a subclass of its own in `result_backend`."""
-    made = f"{imported}\n\n\nclass Mended{''.join(f'    {line}{chr(10)}' for line in lines)}".replace(
-        "    (", "(", 1
-    )
-    return ((old, new), ('app = Celery("finding")', f'{made}\n\napp = Celery("finding")'))
-
-
-def _of_cache(*lines: str) -> tuple[tuple[str, str], ...]:
-    return _subclass(
-        "result_backend = url",
-        'result_backend = "__main__:Mended+" + url.partition("+")[2]',
-        "import time\nfrom hashlib import sha256\nfrom celery.backends.cache import CacheBackend",
-        "(CacheBackend):",
-        *lines,
-    )
-
-
-def _of_s3(*lines: str) -> tuple[tuple[str, str], ...]:
-    return _subclass(
-        'result_backend="s3://"',
-        'result_backend="__main__:Mended+s3://"',
-        "from hashlib import sha256\nfrom celery.backends.s3 import S3Backend",
-        "(S3Backend):",
-        *lines,
-    )
-
-
-HASHING = (
-    'def get_key_for_task(self, task_id, key=""):',
-    "    return super().get_key_for_task(sha256(str(task_id).encode()).hexdigest(), key)",
-)
-WHOLE = _subclass(
-    "result_backend = url",
-    'result_backend = "__main__:Mended+" + url',
-    "from celery.backends.mongodb import MongoBackend",
-    "(MongoBackend):",
-    "def _get_task_meta_for(self, task_id):",
-    '    stored = self.collection.find_one({"_id": task_id}) or {}',
-    "    return {**stored, **super()._get_task_meta_for(task_id)}",
-)
 WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "django-cache-compression-ignored": ENCODING,
     "django-cache-exception-remade": REBUILDABLE,
@@ -221,80 +162,6 @@ WORKAROUNDS: dict[str, tuple[tuple[str, str], ...]] = {
     "django-db-traceback-lost": (
         ('result_serializer="json"', 'result_serializer="json", result_extended=True'),
     ),
-    "cassandra-large-refused": (
-        ('result_serializer="json")', 'result_serializer="json", result_compression="zlib")'),
-    ),
-    "cassandra-result-expires-ignored": (
-        ("result_expires=3600)", "result_expires=3600, cassandra_entry_ttl=3600)"),
-    ),
-    "elasticsearch-binary-refused": BASE64,
-    "elasticsearch-compression-ignored": BASE64,
-    "cache-compression-ignored": _of_cache("supports_result_compression = True"),
-    "memcached-result-lost-after-30-days": _of_cache(
-        "def set(self, key, value):",
-        "    return self.client.set(key, value, int(time.time() + self.expires))",
-    ),
-    "memcached-task-id-refused": _of_cache(*HASHING),
-    "memcached-result-too-large": (
-        (
-            'app.conf.result_serializer = "json"\n',
-            "from zlib import compress, decompress\n\nfrom kombu.serialization import register\n"
-            "from kombu.utils.json import dumps, loads\n\n"
-            "register(\n"
-            '    "zjson",\n'
-            "    lambda obj: compress(dumps(obj).encode()),\n"
-            "    lambda raw: loads(decompress(raw)),\n"
-            '    "application/x-zjson",\n'
-            '    "binary",\n'
-            ")\n"
-            'app.conf.update(result_serializer="zjson", result_accept_content=["zjson"])\n',
-        ),
-    ),
-    "mongodb-result-too-large": (
-        ('result_serializer = "json"', 'update(result_serializer="json", result_compression="zlib")'),
-    ),
-    "mongodb-family-not-read": WHOLE,
-    "mongodb-stamps-not-read": WHOLE,
-    "s3-compression-ignored": _of_s3(
-        "supports_result_compression = True",
-        "def get(self, key):",
-        "    key = key.decode() if isinstance(key, bytes) else key",
-        "    try:",
-        '        return self._get_s3_object(key).get()["Body"].read()',
-        "    except self._s3_resource.meta.client.exceptions.NoSuchKey:",
-        "        return None",
-    ),
-    "s3-task-id-refused": _of_s3(*HASHING),
-    "rpc-compression-ignored": (
-        (
-            'app.conf.update(result_serializer="json", result_compression="zlib")\n',
-            "from zlib import compress, decompress\n\nfrom kombu.serialization import register\n"
-            "from kombu.utils.json import dumps, loads\n\n"
-            "register(\n"
-            '    "zjson",\n'
-            "    lambda obj: compress(dumps(obj).encode()),\n"
-            "    lambda raw: loads(decompress(raw)),\n"
-            '    "application/x-zjson",\n'
-            '    "binary",\n'
-            ")\n"
-            'app.conf.update(result_serializer="zjson", result_accept_content=["zjson"])\n',
-        ),
-    ),
-    "rpc-redis-reply-never-expires": (
-        (
-            '["CELERY_RESULT_BACKEND"] = "rpc://"',
-            '["CELERY_RESULT_BACKEND"] = "rpc-redis-reply-never-expires:Expiring+rpc://"',
-        ),
-        (
-            "@app.task",
-            "from celery import current_task\nfrom celery.backends.rpc import RPCBackend\n\n\n"
-            "class Expiring(RPCBackend):\n"
-            "    def on_reply_declare(self, task_id):\n"
-            "        to = current_task.request.reply_to\n"
-            "        how = dict(durable=True, auto_delete=True, expires=self.expires)\n"
-            "        return [self.Queue(to, self.exchange, to, **how)]\n\n\n@app.task",
-        ),
-    ),
 }
 """What to change in each script so that its deviation no longer shows: its expectation's workaround."""
 
@@ -320,8 +187,6 @@ def _arguments(asked: Asked, folder: Path, servers: Mapping[str, str]) -> list[s
     store = STORES.get(KNOWN[asked.id].backend[0])
     assert store, f"{asked.id}: say in STORES which URL shows it here"
     url = store.format(folder=folder, **servers)
-    if asked.kind == "worked-around" and asked.id.startswith("database") and asked.id not in FRAMED:
-        url = f"{asked.id}:Compressing+{url.partition('+')[2]}"
     return {
         "shows": [url],
         "worked-around": [url, "--workaround"] if asked.id in FRAMED else [url],
@@ -542,12 +407,7 @@ def test_a_script_is_plain_celery(id: str) -> None:
 
 def test_the_scripts_ask_in_the_same_way() -> None:
     texts = [script.read_text("utf-8") for name, script in SCRIPTS.items() if name not in FRAMED]
-    with_worker = {text.partition("\ndef ask(")[2] for text in texts}
-    with_django = {text.partition("\ndef set_up(")[2] for text in texts}
-    alone = [text for text in texts if "\ndef ask(" not in text and "\ndef set_up(" not in text]
-    without_worker = {text.partition("\ndef main(")[2] for text in alone}
-    assert len(with_worker - {""}) == len(with_django - {""}) == len(without_worker) == 1
-    assert not any("\ndef ask(" in text and "\ndef set_up(" in text for text in texts)
+    assert len({text.partition("\ndef set_up(")[2] for text in texts}) == 1
 
 
 @pytest.mark.parametrize("id", KNOWN)
