@@ -24,6 +24,7 @@ from pathlib import Path
 from celery import Celery
 
 GIVE_UP_AFTER = 60  # seconds
+ENDING = (signal.SIGALRM, signal.SIGTERM)
 SCRIPT = Path(sys.argv[0])
 
 
@@ -154,23 +155,40 @@ def worker(pool="solo", *arguments):
     temporary = folder / "tmp"  # not the folder itself: kombu moves messages there that were taken from it
     temporary.mkdir(exist_ok=True)
     where = {"cwd": SCRIPT.resolve().parent, "env": {**os.environ, "TMPDIR": str(temporary)}}
-    with (folder / "worker.log").open("wb") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **where)
+    running = None
     try:
+        with (folder / "worker.log").open("wb") as log, _undisturbed():
+            running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **where)
         yield running
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        if running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+
+
+@contextlib.contextmanager
+def _undisturbed():
+    """What ends the script ends it afterwards: of a worker that is half started nobody would know."""
+    came = []
+    usual = {number: signal.signal(number, lambda which, _: came.append(which)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def main(look):
     """Run `look() -> (whether it shows, what was seen)`, print one line and exit."""
 
     def give_up(*_):
-        raise TimeoutError(f"ended from outside, or no answer within {GIVE_UP_AFTER} seconds")
+        print(f"cannot tell: ended from outside, or no answer within {GIVE_UP_AFTER} seconds", flush=True)
+        sys.exit(2)  # what clients try again after an error ends too: this is none
 
-    for number in (signal.SIGALRM, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, give_up)
     signal.alarm(GIVE_UP_AFTER)
     try:
