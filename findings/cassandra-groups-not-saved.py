@@ -4,13 +4,11 @@ Usage: python cassandra-groups-not-saved.py RESULT_BACKEND_URL [--workaround]
 """
 
 import json
-import warnings
 from uuid import uuid4
 
 from celery.result import result_from_tuple
 from frame import WORKAROUND, finding_app, main
 
-warnings.simplefilter("ignore")  # the driver warns of an event loop that is not used
 app = finding_app()
 
 

@@ -1,49 +1,27 @@
 """The Cassandra result backend sends a result as hexadecimal text: twice its size counts against the limit.
 
-Usage: python cassandra-large-refused.py RESULT_BACKEND_URL, as in cassandra://HOST:PORT/KEYSPACE
-Exit code 0: this shows, 1: it does not, 2: cannot tell.
-
-The keyspace must exist. The table `finding` is created there and stays.
+Usage: python cassandra-large-refused.py cassandra://HOST:PORT/KEYSPACE [--workaround]
 """
 
-import sys
-import warnings
-from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from celery import Celery
+from frame import WORKAROUND, finding_app, main
+
+app = finding_app(result_compression="zlib" if WORKAROUND else None)
 
 
-def look(url):
-    if "cassandra://" not in url:
-        return 2, "this is about URLs that begin with cassandra://"
-    where = urlsplit(url)
-    app = Celery("finding", backend="cassandra://")
-    app.conf.update(cassandra_servers=[where.hostname], cassandra_port=where.port or 9042)
-    app.conf.update(cassandra_keyspace=where.path[1:], cassandra_table="finding")
-    app.conf.update(result_serializer="json")
-    task_id = str(uuid4())
+def look():
+    result = app.AsyncResult(str(uuid4()))
     try:
-        app.backend.store_result(task_id, "x" * 2**24, "SUCCESS")
-    except Exception as error:  # noqa: BLE001 - its class and text are the finding
-        return (0 if "exceeds allowed maximum" in str(error) else 2), f"{type(error).__name__}: {error}"
-    app.backend.forget(task_id)
-    return 1, "16 MiB are stored"
-
-
-def main():
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
-        return 2
-    warnings.simplefilter("ignore")  # Celery and drivers warn; the question is what is stored
-    try:
-        code, seen = look(sys.argv[1])
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
-        code, seen = 2, f"{type(error).__name__}: {error}"
-    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(seen.split())[:300])
-    return code
+        app.backend.mark_as_done(result.id, "x" * 2**24)
+    except Exception as error:  # of the driver
+        if "exceeds allowed maximum" not in str(error):
+            raise
+        return True, f"a result of 16 MiB is refused: {error!r}"
+    got = result.result
+    result.forget()
+    return False, f"of a result of 16 MiB, {len(got)} letters came back"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(look)

@@ -5,7 +5,6 @@ Usage: python cassandra-lost-after-fork.py RESULT_BACKEND_URL [--workaround]
 
 import os
 import signal
-import warnings
 from uuid import uuid4
 
 from frame import WORKAROUND, finding_app, main
@@ -24,7 +23,6 @@ def name_subclass(app):
 
 
 def look():
-    warnings.simplefilter("ignore")  # the driver tries event loops that are deprecated
     app = finding_app()
     if WORKAROUND:
         name_subclass(app)

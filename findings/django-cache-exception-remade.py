@@ -1,24 +1,13 @@
 """django-celery-results' cache backend returns exceptions as pickle does, whatever result_serializer says.
 
-Usage: python django-cache-exception-remade.py RESULT_BACKEND_URL
+Usage: python django-cache-exception-remade.py RESULT_BACKEND_URL [--workaround]
 The URL names the cache: file:///folder or redis://host:port/0.
-Exit code 0: this shows, 1: it does not, 2: cannot tell.
 """
 
-import sys
-import uuid
-import warnings
-from pathlib import Path
-from urllib.parse import urlsplit
+from uuid import uuid4
 
-import django
-from celery import Celery
 from celery.utils.serialization import get_pickleable_exception
-from django.conf import settings
-from django.core.management import call_command
-
-CACHES = {"redis": "redis.RedisCache", "rediss": "redis.RedisCache", "file": "filebased.FileBasedCache"}
-DATABASES = {}
+from frame import WORKAROUND, django_cache_app, main
 
 
 class KeywordError(Exception):
@@ -27,51 +16,23 @@ class KeywordError(Exception):
         self.code = code
 
 
-def tell(task_id):
-    app = Celery("finding", set_as_current=False)
-    app.conf.update(result_backend="django-cache", result_serializer="json", result_accept_content=["json"])
+class PositionalError(Exception):
+    def __init__(self, text, code):
+        super().__init__(text, code)
+
+
+def look():
+    app = django_cache_app()
+    app.conf.result_serializer = "json"
+    result = app.AsyncResult(str(uuid4()))
+    error = PositionalError("bad", 7) if WORKAROUND else KeywordError("bad", code=7)
     # as TraceInfo.handle_failure does (celery/app/trace.py), before it stores
-    app.backend.mark_as_failure(task_id, get_pickleable_exception(KeywordError("bad", code=7)))
-    back = app.AsyncResult(task_id).get(timeout=1, propagate=False)
-    app.backend.forget(task_id)
-    same = isinstance(back, KeywordError)
-    name = type(back).__name__
-    return (0 if name == "KeywordError" and not same else 1), f"{back!r} is a KeywordError: {same}"
-
-
-def set_up(url):
-    kind, _, rest = url.partition("://")
-    stores = {}
-    if kind in CACHES:
-        backend = f"django.core.cache.backends.{CACHES[kind]}"
-        stores["CACHES"] = {"default": {"BACKEND": backend, "LOCATION": url if "redis" in kind else rest}}
-    elif kind in DATABASES:
-        parts = urlsplit(url)
-        name = rest.removeprefix("/") if kind == "sqlite" else parts.path.strip("/")
-        who = {"USER": parts.username, "PASSWORD": parts.password, "HOST": parts.hostname, "PORT": parts.port}
-        database = {"ENGINE": f"django.db.backends.{DATABASES[kind]}", "NAME": name}
-        stores["DATABASES"] = {"default": database | (who if kind != "sqlite" else {})}
-    else:
-        raise ValueError(f"this takes URLs that begin with {', '.join((*CACHES, *DATABASES))}")
-    settings.configure(INSTALLED_APPS=["django_celery_results"], USE_TZ=True, **stores)
-    django.setup()
-    if kind in DATABASES:
-        call_command("migrate", verbosity=0, interactive=False)
-    warnings.simplefilter("ignore")  # Celery warns of settings without effect; the question is what is stored
-
-
-def main():
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
-        return 2
-    try:
-        set_up(sys.argv[1])
-        code, seen = tell(f"finding-{uuid.uuid4()}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
-        code, seen = 2, f"{type(error).__name__}: {error}"
-    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(seen.split())[:300])
-    return code
+    app.backend.mark_as_failure(result.id, get_pickleable_exception(error))
+    got = result.result
+    result.forget()
+    same = isinstance(got, type(error))
+    return not same, f"{got!r} is a {type(error).__name__}: {same}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(look)

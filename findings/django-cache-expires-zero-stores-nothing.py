@@ -6,18 +6,12 @@ The URL names the cache: file:///folder or redis://host:port/0.
 
 from uuid import uuid4
 
-import django
-from django.conf import settings
-from frame import URL, WORKAROUND, finding_app, main
-
-KIND = "filebased.FileBasedCache" if URL.startswith("file://") else "redis.RedisCache"
-CACHE = {"BACKEND": f"django.core.cache.backends.{KIND}", "LOCATION": URL.removeprefix("file://")}
-settings.configure(INSTALLED_APPS=["django_celery_results"], CACHES={"default": CACHE})
-app = finding_app("django-cache", result_expires=None if WORKAROUND else 0)
+from frame import WORKAROUND, django_cache_app, main
 
 
 def look():
-    django.setup()
+    app = django_cache_app()
+    app.conf.result_expires = None if WORKAROUND else 0
     result = app.AsyncResult(str(uuid4()))
     app.backend.mark_as_done(result.id, 3)
     state = app.AsyncResult(result.id).state

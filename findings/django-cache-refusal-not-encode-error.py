@@ -1,72 +1,42 @@
 """django-celery-results' cache backend refuses results with whatever pickle raises, not with EncodeError.
 
-Usage: python django-cache-refusal-not-encode-error.py RESULT_BACKEND_URL
+Usage: python django-cache-refusal-not-encode-error.py RESULT_BACKEND_URL [--workaround]
 The URL names the cache: file:///folder or redis://host:port/0.
-Exit code 0: this shows, 1: it does not, 2: cannot tell.
 """
 
-import sys
-import uuid
-import warnings
-from pathlib import Path
-from urllib.parse import urlsplit
+from uuid import uuid4
 
-import django
-from celery import Celery
-from django.conf import settings
-from django.core.management import call_command
+from celery.backends.base import KeyValueStoreBackend
+from frame import WORKAROUND, django_cache_app, main
 from kombu.exceptions import EncodeError
 
-CACHES = {"redis": "redis.RedisCache", "rediss": "redis.RedisCache", "file": "filebased.FileBasedCache"}
-DATABASES = {}
+
+def encoding():
+    from django_celery_results.backends import CacheBackend  # needs Django's settings
+
+    class Encoding(CacheBackend):
+        encode = KeyValueStoreBackend.encode
+        decode = KeyValueStoreBackend.decode
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.serializer = self.app.conf.result_serializer
+
+    return Encoding
 
 
-def tell(task_id):
-    app = Celery("finding", set_as_current=False)
-    app.conf.update(result_backend="django-cache", result_serializer="json", result_accept_content=["json"])
+def look():
+    app = django_cache_app()
+    if WORKAROUND:
+        app.backend_cls = encoding()
+    result = app.AsyncResult(str(uuid4()))
     try:
-        app.backend.mark_as_done(task_id, (number for number in range(3)))
-    except EncodeError as error:
-        return 1, f"refused with {error!r}"
-    except TypeError as error:
-        return 0, f"a result that cannot be stored is refused with {error!r}"
-    app.backend.forget(task_id)
-    return 2, "it was not refused"
-
-
-def set_up(url):
-    kind, _, rest = url.partition("://")
-    stores = {}
-    if kind in CACHES:
-        backend = f"django.core.cache.backends.{CACHES[kind]}"
-        stores["CACHES"] = {"default": {"BACKEND": backend, "LOCATION": url if "redis" in kind else rest}}
-    elif kind in DATABASES:
-        parts = urlsplit(url)
-        name = rest.removeprefix("/") if kind == "sqlite" else parts.path.strip("/")
-        who = {"USER": parts.username, "PASSWORD": parts.password, "HOST": parts.hostname, "PORT": parts.port}
-        database = {"ENGINE": f"django.db.backends.{DATABASES[kind]}", "NAME": name}
-        stores["DATABASES"] = {"default": database | (who if kind != "sqlite" else {})}
-    else:
-        raise ValueError(f"this takes URLs that begin with {', '.join((*CACHES, *DATABASES))}")
-    settings.configure(INSTALLED_APPS=["django_celery_results"], USE_TZ=True, **stores)
-    django.setup()
-    if kind in DATABASES:
-        call_command("migrate", verbosity=0, interactive=False)
-    warnings.simplefilter("ignore")  # Celery warns of settings without effect; the question is what is stored
-
-
-def main():
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
-        return 2
-    try:
-        set_up(sys.argv[1])
-        code, seen = tell(f"finding-{uuid.uuid4()}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
-        code, seen = 2, f"{type(error).__name__}: {error}"
-    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(seen.split())[:300])
-    return code
+        app.backend.mark_as_done(result.id, (number for number in range(3)))
+    except (EncodeError, TypeError) as error:
+        return not isinstance(error, EncodeError), f"a result that cannot be stored is refused with {error!r}"
+    result.forget()
+    raise RuntimeError("it was not refused")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(look)

@@ -1,69 +1,25 @@
 """django-celery-results does not store the traceback of a failed task.
 
-Usage: python django-db-traceback-lost.py RESULT_BACKEND_URL
+Usage: python django-db-traceback-lost.py RESULT_BACKEND_URL [--workaround]
 The URL names the database: sqlite:////file or postgresql://user:password@host:port/database.
-Exit code 0: this shows, 1: it does not, 2: cannot tell.
 """
 
-import sys
-import uuid
-import warnings
-from pathlib import Path
-from urllib.parse import urlsplit
+from uuid import uuid4
 
-import django
-from celery import Celery
 from celery.app.task import Context
-from django.conf import settings
-from django.core.management import call_command
-
-CACHES = {}
-DATABASES = {"sqlite": "sqlite3", "postgresql": "postgresql"}
+from frame import WORKAROUND, django_app, main
 
 
-def tell(task_id):
-    app = Celery("finding", set_as_current=False)
-    app.conf.update(result_backend="django-db", result_serializer="json")
-    request = Context(id=task_id, task="finding")
-    app.backend.mark_as_failure(task_id, ValueError("bad"), traceback="Traceback (...)", request=request)
-    found = app.AsyncResult(task_id).traceback
-    app.backend.forget(task_id)
-    return (0 if found is None else 1), f"the traceback of a failed task is {found!r}"
-
-
-def set_up(url):
-    kind, _, rest = url.partition("://")
-    stores = {}
-    if kind in CACHES:
-        backend = f"django.core.cache.backends.{CACHES[kind]}"
-        stores["CACHES"] = {"default": {"BACKEND": backend, "LOCATION": url if "redis" in kind else rest}}
-    elif kind in DATABASES:
-        parts = urlsplit(url)
-        name = rest.removeprefix("/") if kind == "sqlite" else parts.path.strip("/")
-        who = {"USER": parts.username, "PASSWORD": parts.password, "HOST": parts.hostname, "PORT": parts.port}
-        database = {"ENGINE": f"django.db.backends.{DATABASES[kind]}", "NAME": name}
-        stores["DATABASES"] = {"default": database | (who if kind != "sqlite" else {})}
-    else:
-        raise ValueError(f"this takes URLs that begin with {', '.join((*CACHES, *DATABASES))}")
-    settings.configure(INSTALLED_APPS=["django_celery_results"], USE_TZ=True, **stores)
-    django.setup()
-    if kind in DATABASES:
-        call_command("migrate", verbosity=0, interactive=False)
-    warnings.simplefilter("ignore")  # Celery warns of settings without effect; the question is what is stored
-
-
-def main():
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
-        return 2
-    try:
-        set_up(sys.argv[1])
-        code, seen = tell(f"finding-{uuid.uuid4()}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
-        code, seen = 2, f"{type(error).__name__}: {error}"
-    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(seen.split())[:300])
-    return code
+def look():
+    app = django_app()
+    app.conf.result_extended = WORKAROUND
+    result = app.AsyncResult(str(uuid4()))
+    request = Context(id=result.id, task="finding")
+    app.backend.mark_as_failure(result.id, ValueError("bad"), traceback="Traceback (...)", request=request)
+    told = result.traceback
+    result.forget()
+    return told is None, f"the traceback of a failed task is {told!r}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(look)

@@ -1,84 +1,23 @@
 """A tuple among an exception's arguments comes back as a list.
 
-Usage: python exception-tuple-becomes-list.py RESULT_BACKEND_URL
-Exit code 0: this shows, 1: it does not, 2: cannot tell.
+Usage: python exception-tuple-becomes-list.py RESULT_BACKEND_URL [--workaround]
 """
 
-import importlib
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
+from uuid import uuid4
 
-from celery import Celery, exceptions
+from frame import WORKAROUND, finding_app, main
 
-# The worker imports this file too: both take broker and result store from the environment.
-app = Celery("finding")
-folders = ("data_folder_in", "data_folder_out", "control_folder")
-app.conf.broker_transport_options = dict.fromkeys(folders, os.environ.get("FINDING_FOLDER"))
-app.conf.broker_transport_options["polling_interval"] = 0.05
-app.conf.result_serializer = "json"
+serializer = "pickle" if WORKAROUND else "json"
+app = finding_app(result_serializer=serializer, result_accept_content=[serializer])
 
 
-@app.task(name="finding")
-def task():
-    raise RuntimeError((1, 2))
-
-
-def look(result):
-    seen = repr(result.result)
-    return {"RuntimeError([1, 2])": 0, "RuntimeError((1, 2))": 1}.get(seen, 2), seen
-
-
-def ask(url, folder):
-    me = Path(__file__).resolve()
-    sys.dont_write_bytecode = True
-    os.environ.update(CELERY_BROKER_URL="filesystem://", CELERY_RESULT_BACKEND=url)
-    os.environ.update(FINDING_FOLDER=folder, PYTHONDONTWRITEBYTECODE="1")
-    finding = importlib.import_module(me.stem)  # so that classes are the worker's, not __main__'s
-    finding.app.backend.get_state("is-the-store-there")
-    log = Path(folder, "worker.log")
-    command = [sys.executable, "-m", "celery", "-A", me.stem, "worker", "-P", "solo", "--without-mingle"]
-    worker = subprocess.Popen(command, cwd=me.parent, stdout=log.open("wb"), stderr=subprocess.STDOUT)
-    try:
-        result = finding.task.delay()
-        while worker.poll() is None:
-            try:
-                result.get(timeout=1, interval=0.05, propagate=False)
-            except exceptions.TimeoutError:
-                continue
-            answer = finding.look(result)
-            result.forget()
-            return answer
-        result.forget()
-        return 2, "the worker ended: " + log.read_text(errors="replace")[-200:]
-    finally:
-        worker.kill()
-        worker.wait()
-
-
-def give_up(*_):
-    print("cannot tell: ended from outside, or no answer within 60 seconds")
-    sys.exit(2)
-
-
-def main():
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
-        return 2
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, give_up)
-    signal.alarm(60)
-    with tempfile.TemporaryDirectory(prefix="finding-") as folder:
-        try:
-            code, seen = ask(sys.argv[1], folder)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
-            code, seen = 2, f"{type(error).__name__}: {error}"
-    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(seen.split())[:300])
-    return code
+def look():
+    result = app.AsyncResult(str(uuid4()))
+    app.backend.mark_as_failure(result.id, RuntimeError((1, 2)))
+    got = result.result
+    result.forget()
+    return got.args == ([1, 2],), f"RuntimeError((1, 2)) comes back as {got!r}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(look)

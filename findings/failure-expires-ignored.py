@@ -3,14 +3,12 @@
 Usage: python failure-expires-ignored.py RESULT_BACKEND_URL [--workaround]
 """
 
-import warnings
 from time import sleep
 from uuid import uuid4
 
 from frame import WORKAROUND, finding_app, main
 
 SHORT, LONG = 0.01, 3600
-warnings.simplefilter("ignore")  # the backend says itself that it does not support it
 app = finding_app(result_failure_expires=SHORT, result_expires=SHORT if WORKAROUND else LONG)
 
 

@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 from celery import Celery
 
 GIVE_UP_AFTER = 60  # seconds
+ENDING = (signal.SIGALRM, signal.SIGTERM)
 SCRIPT = Path(sys.argv[0])
 
 
@@ -38,6 +40,8 @@ def _from_command_line():
     os.environ.update(FINDING_URL=words[0], FINDING_FOLDER=folder, FINDING_WORKAROUND=workaround)
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.modules[SCRIPT.stem] = sys.modules["__main__"]  # classes that the worker names are the script's own
+    warnings.simplefilter("ignore")  # Celery and drivers warn; what counts is what they do
 
 
 if "FINDING_URL" not in os.environ:
@@ -98,10 +102,6 @@ def django_app(aliases=("default",), **settings):
     """
     from urllib.parse import urlsplit
 
-    import django
-    from django.conf import settings as django_settings
-    from django.core.management import call_command
-
     parts = urlsplit(URL)
     if parts.scheme == "sqlite":
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path.removeprefix("/")}
@@ -110,14 +110,40 @@ def django_app(aliases=("default",), **settings):
         database = {"ENGINE": "django.db.backends.postgresql", "NAME": parts.path.strip("/"), **who}
     else:
         raise ValueError("this takes URLs that begin with sqlite:// or postgresql://")
-    databases = {alias: dict(database) for alias in aliases}
-    made = {"INSTALLED_APPS": ["django_celery_results"], "USE_TZ": True, **settings}
-    django_settings.configure(DATABASES=databases, **made)
+    _set_up_django(**{"DATABASES": {alias: dict(database) for alias in aliases}, **settings})
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    return finding_app("django-db")
+
+
+def django_cache_app(**settings):
+    """An app whose results go to django-cache, in the cache that URL names.
+
+    The file cache's URL is file:///FOLDER, Redis' redis://HOST:PORT/0, the memory cache's locmem://NAME.
+
+    :param settings: Django's, beside the necessary ones.
+    """
+    kinds = {"file": "filebased.FileBasedCache", "redis": "redis.RedisCache", "locmem": "locmem.LocMemCache"}
+    scheme, _, place = URL.partition("://")
+    if scheme not in kinds:
+        raise ValueError("this takes URLs that begin with file://, redis:// or locmem://")
+    cache = {
+        "BACKEND": f"django.core.cache.backends.{kinds[scheme]}",
+        "LOCATION": URL if scheme == "redis" else place,
+    }
+    _set_up_django(**{"CACHES": {"default": cache}, **settings})
+    return finding_app("django-cache")
+
+
+def _set_up_django(**settings):
+    import django
+    from django.conf import settings as django_settings
+
+    django_settings.configure(**{"INSTALLED_APPS": ["django_celery_results"], "USE_TZ": True, **settings})
     os.environ["TZ"] = django_settings.TIME_ZONE
     time.tzset()  # as Django does that finds its settings in a module
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
-    return finding_app("django-db")
 
 
 @contextlib.contextmanager
@@ -129,23 +155,40 @@ def worker(pool="solo", *arguments):
     temporary = folder / "tmp"  # not the folder itself: kombu moves messages there that were taken from it
     temporary.mkdir(exist_ok=True)
     where = {"cwd": SCRIPT.resolve().parent, "env": {**os.environ, "TMPDIR": str(temporary)}}
-    with (folder / "worker.log").open("wb") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **where)
+    running = None
     try:
+        with (folder / "worker.log").open("wb") as log, _undisturbed():
+            running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **where)
         yield running
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        if running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+
+
+@contextlib.contextmanager
+def _undisturbed():
+    """What ends the script ends it afterwards: of a worker that is half started nobody would know."""
+    came = []
+    usual = {number: signal.signal(number, lambda which, _: came.append(which)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def main(look):
     """Run `look() -> (whether it shows, what was seen)`, print one line and exit."""
 
     def give_up(*_):
-        raise TimeoutError(f"ended from outside, or no answer within {GIVE_UP_AFTER} seconds")
+        print(f"cannot tell: ended from outside, or no answer within {GIVE_UP_AFTER} seconds", flush=True)
+        sys.exit(2)  # what clients try again after an error ends too: this is none
 
-    for number in (signal.SIGALRM, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, give_up)
     signal.alarm(GIVE_UP_AFTER)
     try:

@@ -1,51 +1,28 @@
 """On MongoDB, a result of 16 MiB is refused.
 
-Usage: python mongodb-result-too-large.py RESULT_BACKEND_URL
+Usage: python mongodb-result-too-large.py RESULT_BACKEND_URL [--workaround]
 The URL begins with mongodb://.
-Exit code 0: this shows, 1: it does not, 2: cannot tell.
 """
 
-import sys
-import uuid
-import warnings
-from pathlib import Path
+from uuid import uuid4
 
-from celery import Celery
+from frame import WORKAROUND, finding_app, main
 
-app = Celery("finding")
-app.conf.result_serializer = "json"
+app = finding_app(result_compression="zlib" if WORKAROUND else None)
 
 
-def look(url):
-    task_id = f"finding-{uuid.uuid4()}"
-    if not url.startswith("mongodb"):
-        return 2, "this is about URLs that begin with mongodb://"
-    app.conf.result_backend = url
-    app.backend.mark_as_done(task_id, 42)  # the store is there
-    app.backend.forget(task_id)
+def look():
+    result = app.AsyncResult(str(uuid4()))
     try:
-        app.backend.mark_as_done(task_id, "a" * (16 << 20))
-    except Exception as error:  # the driver's class, without importing the driver
+        app.backend.mark_as_done(result.id, "a" * (16 << 20))
+    except Exception as error:  # of the driver
         if "larger than" not in str(error):
             raise
-        return 0, f"a result of 16 MiB is refused: {type(error).__name__}: {error}"
-    found = app.AsyncResult(task_id).result
-    app.backend.forget(task_id)
-    return 1, f"of a result of 16 MiB, {len(found or '')} letters came back"
-
-
-def main():
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print(f"usage: python {Path(__file__).name} RESULT_BACKEND_URL", file=sys.stderr)
-        return 2
-    warnings.simplefilter("ignore")  # Celery and drivers warn; the question is what is stored
-    try:
-        code, seen = look(sys.argv[1])
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was learned
-        code, seen = 2, f"{type(error).__name__}: {error}"
-    print(("it shows: ", "it does not show: ", "cannot tell: ")[code] + " ".join(seen.split())[:300])
-    return code
+        return True, f"a result of 16 MiB is refused: {error!r}"
+    got = result.result
+    result.forget()
+    return False, f"of a result of 16 MiB, {len(got)} letters came back"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(look)
