@@ -289,11 +289,15 @@ class WorkerWatch:
         with file.open("rb") as opened:
             # a neighbour may have logged a message of a mebibyte, more than once
             opened.seek(max(0, file.stat().st_size - (20_000_000 if needle else 200_000)))
-            text = opened.read().decode("utf-8", "backslashreplace").splitlines()
+            text = opened.read()
         if not needle:
-            return text[-lines:]
-        first = next((n for n, line in enumerate(text) if needle in line), None)
-        return [] if first is None else text[first : first + lines]
+            return text.decode("utf-8", "backslashreplace").splitlines()[-lines:]
+        found = text.find(needle.encode("utf-8", "backslashreplace"))
+        if found < 0:
+            return []
+        # only what is shown is decoded: of a store that refuses all, the log grows with each cell
+        told = text[text.rfind(b"\n", 0, found) + 1 :].split(b"\n", lines)[:lines]
+        return [line.decode("utf-8", "backslashreplace") for line in told]
 
 
 def runs(pid: int) -> bool:
