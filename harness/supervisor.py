@@ -42,10 +42,8 @@ from harness.worker import PATCHING, SETUP_VARIABLE, Setup, python, run_namespac
 SOCKET = "supervisor.sock"
 LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG)
 """What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
-ALIVE_AT_MOST = 4
-"""Workers alive at once."""
 AHEAD = 2
-"""Workers started before they are asked for, so that their start costs nobody time."""
+"""Workers started before a pytest process asks for them, so that their start costs nobody time."""
 WIPE_WITHIN = 5.0
 EXTERNAL_ANSWERS_WITHIN = 5.0
 """Seconds that a server gets that runs already."""
@@ -216,7 +214,7 @@ def ready(service: Service, url: str, ended: Callable[[], str | None], within: f
 
 
 class Workers:
-    """Worker processes by configuration: spawned ahead in the planned order, at most four alive."""
+    """Worker processes by configuration, spawned ahead in the planned order."""
 
     def __init__(self, folder: Path, supervisor: Supervisor) -> None:
         self.folder, self._supervisor = folder, supervisor
@@ -278,10 +276,7 @@ class Workers:
         return list(self._plan.values())
 
     def _spawn_ahead(self) -> None:
-        while self._waiting:
-            ahead = len(self._alive.keys() - self._taken)
-            if len(self._alive) >= ALIVE_AT_MOST or ahead >= AHEAD:
-                return
+        while self._waiting and len(self._alive.keys() - self._taken) < AHEAD:
             self._spawn(self._waiting.pop(0))
 
     def _spawn(self, key: str) -> None:
