@@ -38,6 +38,8 @@ from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, run_names
 
 FLOOR = 0.1
 """Seconds that a read gets at least, however long ago its task ended."""
+RUNS_LONGER = 3
+"""A task may take so many times what a read may take."""
 SILENT_FOR = 20.0
 """Seconds without any event after which a worker that should be busy counts as stuck."""
 SETTLED_WITHIN = 10.0
@@ -267,8 +269,14 @@ class Cell:
         return str(get_encoder(self.compression)[1])  # type: ignore[no-untyped-call]
 
     @property
+    def runs_within(self) -> float:
+        """Seconds after which this cell's task counts as hung. Where others use the machine, it may have to wait
+        for its turn: that must not look like a store that hangs."""
+        return RUNS_LONGER * self.patience
+
+    @property
     def patience(self) -> float:
-        """Seconds that this cell's task, and then its read, may take."""
+        """Seconds that this cell's read may take, once its task has ended."""
         more = self.value.patience if Axis.VALUE in self.axes else 1.0
         return self._session.deadline * more
 
@@ -357,8 +365,8 @@ class Cell:
     def receive(self, sent: Submission | AsyncResult[Any]) -> Received:
         """What the caller gets: waits for the worker to end the task, then reads by the deadline."""
         submission = self._known(sent)
-        self._session.busy("run", START_WITHIN + SILENT_FOR + self.patience)
-        trace = self._session.wait_ended(submission.id, self.patience)
+        self._session.busy("run", START_WITHIN + SILENT_FOR + self.runs_within)
+        trace = self._session.wait_ended(submission.id, self.runs_within)
         # where reading consumes, this read may first have to take in the answers of all neighbours
         floor = self.patience if self._session.backend.reading_consumes else FLOOR
         remaining = max(floor, (trace.ended or 0.0) + self._shows_within - time.monotonic())
@@ -801,8 +809,8 @@ class Cell:
             task = tasks.named(self._session.twin, submission.task)
             twin = str(task.apply_async(submission.args).id)
             self._session.submitted.append(twin)
-            self._session.busy("run", START_WITHIN + SILENT_FOR + self.patience)
-            self._session.wait_ended(twin, self.patience)
+            self._session.busy("run", START_WITHIN + SILENT_FOR + self.runs_within)
+            self._session.wait_ended(twin, self.runs_within)
             self._twins[submission.id] = twin
         return self._twins[submission.id]
 

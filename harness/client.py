@@ -35,7 +35,7 @@ from harness.worker import Setup, WorkerWatch
 Message = dict[str, Any]
 Send = Callable[[Message], None]
 
-GRACE = 3.0
+GRACE = 10.0
 """Seconds beyond its deadline after which a wait counts as hung."""
 DECLARED = (
     "supports_native_join",
@@ -224,7 +224,7 @@ def _stuck(session: Session, entry: Entry, stuck: TaskStuck) -> Observation:
     cell.evidence["events"] = evidence.events(trace, cell.submissions[0].at)
     in_write = trace.writing is not None and trace.wrote is None
     where = "inside the backend's write" if in_write else "before its result was written"
-    detail = f"the task started and did not end within {cell.patience:g} s; it hangs {where}"
+    detail = f"the task started and did not end within {cell.runs_within:g} s; it hangs {where}"
     blame = Blame.BACKEND if in_write else Blame.WORKER
     return Observation(Verdict.HUNG, blame, False, detail, None, cell.evidence)
 
