@@ -270,8 +270,10 @@ class Cell:
 
     @property
     def runs_within(self) -> float:
-        """Seconds after which this cell's task counts as hung. Where others use the machine, it may have to wait
-        for its turn: that must not look like a store that hangs."""
+        """Seconds after which this cell's task counts as hung.
+
+        Where others use the machine, it may wait for its turn: that must not look like a store that hangs.
+        """
         return RUNS_LONGER * self.patience
 
     @property
