@@ -119,7 +119,7 @@ WRONG = {
     "test_late[fake-flattens-failures-acknowledged]": ("lost", "backend"),
     "test_late[fake-raises-on-write-rejected]": ("lost", "backend"),
     "test_long_text[fake-flattens-failures]": ("altered", "backend"),
-    "test_undecodable[fake-raises-every-write]": ("lost", "backend"),
+    "test_undecodable[fake-raises-every-write]": ("refused", "backend"),
     "test_generated[fake-stringifies-pickle-mixed_keys]": ("altered", "backend"),
     "test_round_trip_other_codecs[fake-truncates-gzip-size_64kib_text]": ("altered", "backend"),
     "test_other_codec[fake-ignores-compression-gzip]": ("ignored", "backend"),
