@@ -600,8 +600,7 @@ def _key_difference(pair: _Pair, missing: list[Any], added: list[Any]) -> Differ
 
 
 def _as_text(key: Any) -> str:
-    text = key if isinstance(key, str) else describe(key, 200)
-    return str(text).lower()
+    return (str(key) if isinstance(key, str) else describe(key)).lower()
 
 
 def _match(sent: list[Any], received: list[Any]) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:

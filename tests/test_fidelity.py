@@ -10,6 +10,7 @@ import decimal
 import fractions
 import functools
 import pathlib
+import re
 import threading
 import uuid
 import zoneinfo
@@ -102,6 +103,21 @@ class Caught(ValueError):
     """A kind of ValueError."""
 
 
+class CaughtGroup(ExceptionGroup, ValueError):
+    """A group that handlers of ValueError catch."""
+
+
+class Hostile:
+    def __eq__(self, other):
+        raise RuntimeError("hostile")
+
+    def __hash__(self):
+        return 1
+
+    def __str__(self):
+        raise RuntimeError("hostile")
+
+
 class LooksLikeList:
     __class__ = list
 
@@ -128,6 +144,7 @@ def relabelled(error, args):
 
 
 GROUP = ExceptionGroup("a", [KeyError("k")])
+REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +176,8 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (fractions.Fraction(1, 2), 0.5, COERCED),
         (fractions.Fraction(1, 3), 1 / 3, ALTERED),
         (fractions.Fraction(1, 3), decimal.Decimal("sNaN"), ALTERED),
+        (fractions.Fraction(1, 2), decimal.Decimal("0.5"), COERCED),
+        (fractions.Fraction(1, 2), decimal.Decimal("0.6"), ALTERED),
         # text and bytes
         ("a", corpus.Text("a"), COERCED),
         ("winter", corpus.Season.WINTER, COERCED),
@@ -194,6 +213,7 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         ({frozenset({1})}, {frozenset({True})}, COERCED),
         ({corpus.Shade.DARK}, {"dark"}, ALTERED),
         (array.array("i", [1]), array.array("i", [1]), EXACT),
+        (array.array("i", [1]), array.array("i", [2]), ALTERED),
         (array.array("i", [1]), array.array("l", [1]), ALTERED),
         # mappings
         ({1: "a"}, {"1": "a"}, ALTERED),
@@ -221,6 +241,11 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(2, "CEST")), COERCED),
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(3)), ALTERED),
         (NOON.replace(fold=1), NOON, ALTERED),
+        (fixed(2), fixed(2), EXACT),
+        (fixed(2), fixed(3), ALTERED),
+        (fixed(2), BERLIN, ALTERED),
+        (BERLIN, zoneinfo.ZoneInfo.no_cache("Europe/Berlin"), EXACT),
+        (BERLIN, zoneinfo.ZoneInfo("Europe/Paris"), ALTERED),
         (NOON, NOON.date(), ALTERED),
         (NOON, str(NOON), ALTERED),
         (datetime.time(1, tzinfo=UTC), datetime.time(1), ALTERED),
@@ -250,6 +275,9 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (functools.partial(int, "1"), functools.partial(int, "1"), EXACT),
         (functools.partial(int, "1"), functools.partial(int, "2"), ALTERED),
         (LooksLikeList(), [], ALTERED),
+        (object(), object(), EXACT),
+        (re.compile("a"), re.compile("a"), EXACT),
+        (re.compile("a"), re.compile("b"), ALTERED),
         # exceptions
         (ValueError("a", 1), ValueError("a", 1), EXACT),
         (ValueError("a", (1,)), ValueError("a", [1]), COERCED),
@@ -270,7 +298,8 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (ExceptionGroup("a", [KeyError("k")]), ExceptionGroup("a", [KeyError("k"), OSError()]), ALTERED),
         (ExceptionGroup("a", [KeyError("k")]), ValueError("a", [KeyError("k")]), ALTERED),
         (ExceptionGroup("a", [caused(KeyError(), OSError())]), ExceptionGroup("a", [KeyError()]), ALTERED),
-        (GROUP, relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args), ALTERED),
+        (GROUP, REGROUPED, ALTERED),
+        (ValueError("a"), relabelled(CaughtGroup("b", [KeyError("k")]), ("a",)), COERCED),
         # opaque
         (len, len, EXACT),
         (int, int, EXACT),
@@ -302,6 +331,9 @@ def test_the_worst_difference_counts_though_a_milder_one_comes_first():
         (ValueError(1), ValueError(2), "$.args[0]", DifferenceKind.CONTENT),
         ({(1,)}, {(True,)}, "$<member (1,)>[0]", DifferenceKind.TYPE),
         ("x" * 500 + "a", "x" * 500 + "b", "$[492:]", DifferenceKind.CONTENT),
+        ("x" * 59 + "a", "x" * 59 + "b", "$", DifferenceKind.CONTENT),
+        ("x" * 60 + "a", "x" * 60 + "b", "$[52:]", DifferenceKind.CONTENT),
+        (b"a" + b"x" * 99, b"b" + b"x" * 99, "$", DifferenceKind.CONTENT),
         ([1], [1, 2], "$", DifferenceKind.LENGTH),
         (collections.deque(maxlen=1), collections.deque(maxlen=2), "$.maxlen", DifferenceKind.CONTENT),
         ({1}, {2}, "$<member 1>", DifferenceKind.MEMBER),
@@ -309,6 +341,21 @@ def test_the_worst_difference_counts_though_a_milder_one_comes_first():
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, "$", DifferenceKind.ORDER),
         (corpus.Plain(a=1), corpus.Plain(), "$.a", DifferenceKind.ATTRIBUTE),
         (threading.Lock(), threading.Lock(), "$", DifferenceKind.OPAQUE),
+        (pathlib.PurePath("a"), pathlib.PurePath("b"), "$", DifferenceKind.CONTENT),
+        (array.array("i", [1]), array.array("i", [2]), "$", DifferenceKind.CONTENT),
+        (datetime.timedelta(1), datetime.timedelta(2), "$", DifferenceKind.CONTENT),
+        (BERLIN, UTC, "$", DifferenceKind.CONTENT),
+        (uuid.UUID(int=1), corpus.Plain(), "$", DifferenceKind.TYPE),
+        (re.compile("a"), re.compile("b"), "$", DifferenceKind.CONTENT),
+        (
+            functools.partial(int, "1"),
+            functools.partial(int, "2"),
+            "$.__reduce__()[2][1][0]",
+            DifferenceKind.CONTENT,
+        ),
+        (ValueError("a"), KeyError("a"), "$", DifferenceKind.TYPE),
+        (REGROUPED, GROUP, "$.exceptions[0]", DifferenceKind.SHARING),
+        (fractions.Fraction(1, 3), decimal.Decimal("sNaN"), "$", DifferenceKind.CONTENT),
     ],
 )
 def test_a_difference_says_where_and_what(sent, received, path, kind):
@@ -319,6 +366,54 @@ def test_a_difference_says_where_and_what(sent, received, path, kind):
 def test_a_changed_key_is_shown_beside_the_key_it_became():
     found = difference({2: "b", 1: "a"}, {"1": "a", "2": "b"})
     assert (found.sent, found.received) == ("2", "'2'")
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "kept", "came"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2, "c": 3}, "<nothing>", "'b'"),
+        ({"a": 1}, {}, "'a'", "<nothing>"),
+        ({"a": 1}, {"b": 1}, "'a'", "'b'"),
+        ({"a": 1}, {"b": 1, "A": 1}, "'a'", "'A'"),
+        ({Hostile(): 1}, {"a": 1}, "test_fidelity.Hostile()", "'a'"),
+        (corpus.Plain(a=1), corpus.Plain(), "1", "<nothing>"),
+        (corpus.Plain(), corpus.Plain(a=1), "<nothing>", "1"),
+    ],
+)
+def test_what_is_only_on_one_side_is_shown_beside_nothing(sent, received, kept, came):
+    found = difference(sent, received)
+    assert (found.sent, found.received) == (kept, came)
+    assert found.kind in (DifferenceKind.KEY, DifferenceKind.ATTRIBUTE)
+
+
+def test_long_text_is_shown_from_a_little_before_it_differs():
+    for position in range(100):
+        same, rest = "x" * position, "x" * (99 - position)
+        found = difference(f"{same}a{rest}", f"{same}b{rest}")
+        start = position - 8 if position > 8 else 0
+        assert found.path == (f"$[{start}:]" if start else "$")
+        assert (found.sent, found.received) == (
+            f"'{same[start:]}a{rest}'",
+            f"'{same[start:]}b{rest}'",
+        )
+
+
+def test_a_shown_value_is_bounded():
+    found = difference([0] * 1000, None)
+    assert len(found.sent) == 300
+
+
+def test_a_long_path_loses_its_middle():
+    def path(sent, received):
+        return difference(sent, received).path
+
+    steps, longer = [[0] * 10 + [bottom] for bottom in (1, 2)], "[10]" * 2
+    for depth in (97, 98):
+        one, other = (nested(depth, lambda x: [x], [0] * 10 + [each]) for each in steps)
+        whole = "$" + "[0]" * depth + longer
+        shown = path(one, other)
+        assert shown == (whole if len(whole) <= 300 else f"{whole[:140]}...<100 steps>...{whole[-140:]}")
+    assert len(path({tuple(range(100)): 1}, {tuple(range(100)): 2})) == len("$[]") + 80
 
 
 def test_lost_sharing_is_coerced_in_both_directions():
@@ -373,14 +468,6 @@ def test_depth_does_not_overflow(wrap):
     if deep:
         assert deep.verdict is ALTERED
         assert len(deep.first.path) <= 300
-
-
-class Hostile:
-    def __eq__(self, other):
-        raise RuntimeError("hostile")
-
-    def __hash__(self):
-        return 1
 
 
 class Unhashable:
