@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matrix_run
 import pytest
+from pydantic import ValidationError
 
 from harness.expectations import BadExpectation, Expectation, Expectations, Overlap, files, read
 from harness.matrix import Cell, Configuration
@@ -117,8 +118,8 @@ def test_versions_bound_an_expectation(versions: list[str], holds: bool) -> None
 
 
 def test_a_product_is_named_in_any_case_and_its_pre_releases_count() -> None:
-    assert expectation(versions=["Redis-Server>=8.0rc1,<8"]).holds_for({"redis-server": "8.0rc2"}) is False
-    assert expectation(versions=["Redis-Server>=8.0rc1"]).holds_for({"redis-server": "8.0rc2"})
+    assert expectation(versions=["Redis-Server>=7"]).holds_for({"redis-server": "8.0rc2"})
+    assert not expectation(versions=["Redis-Server>=8"]).holds_for({"redis-server": "8.0rc2"})
     assert expectation(versions=["celery>=99"]).holds_for({"celery": "100"})
 
 
@@ -283,6 +284,32 @@ def test_the_one_line_is_this(written: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(BadExpectation) as told:
         read(file)
     assert str(told.value) == f"{file}{said}"
+
+
+@pytest.mark.parametrize(
+    ("key", "refused", "accepted"),
+    [
+        ("id", "Expired", "expired"),
+        ("id", "one--two", "one-2"),
+        ("id", "one ", "one"),
+        ("reason", "x" * 19, "x" * 20),
+        ("workaround", "none", "none."),
+        ("link", "NONE-FOUND", "none-found"),
+        ("link", "http://a.example/1", "https://a.example/1"),
+        ("link", "see https://a.example/1", "https://a.example/1#2"),
+        ("also", [{"scenario": "test_plain", "reason": "x" * 20}], [{"scenario": "test_plain"}]),
+    ],
+)
+def test_what_a_key_may_hold(key: str, refused: object, accepted: object) -> None:
+    expectation(**{key: accepted})
+    with pytest.raises(ValidationError, match=f"1 validation error for Expectation\n{key}"):
+        expectation(**{key: refused})
+
+
+def test_an_expectation_cannot_be_changed() -> None:
+    one = expectation()
+    with pytest.raises(ValidationError, match="frozen"):
+        one.id = "two"
 
 
 def test_an_id_used_twice_is_told_with_both_files(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def test_refusals_read_the_same_in_every_run():
     assert expect(corpus.Plain(), "yaml").message == told
 
 
+def test_addresses_are_left_out_as_every_platform_writes_them(register):
+    def refuses(_):
+        raise OSError("<a at 0x7f01ab> <b at 0x00007F01AB>")
+
+    register(refuses, refuses)
+    assert expect(1, "json", "odd").message == "<a> <b>"
+
+
 def test_what_a_refusal_says_is_bounded(register):
     def refuses(_):
         raise OSError("no " * 1000)
@@ -271,6 +279,13 @@ def test_every_failure_has_an_answer(serializer):
     for each in corpus.FAILURES:
         found = expect_failure(each.build(), serializer)
         assert isinstance(found, Refused) or isinstance(found.value, BaseException), each.name
+
+
+def test_asking_does_not_change_the_current_app():
+    from celery import current_app
+
+    expect_failure(ValueError("a"), "json")
+    assert current_app.main != "harness.oracle"
 
 
 def test_a_failure_is_put_into_the_record_that_celery_stores():

@@ -59,6 +59,10 @@ def test_an_expectation_of_a_cell_that_holds_is_stale():
     assert "but the promise held" in found.reason
 
 
+def test_what_was_not_said_to_hold_did_not():
+    assert judge(Observation(Verdict.LOST), None) == Judgement(Outcome.FAILED, "lost: ")
+
+
 def test_a_milder_deviation_is_no_pass():
     returned_what_the_serializer_refuses = seen(Verdict.EXACT, holds=False)
     assert judge(returned_what_the_serializer_refuses, None).outcome is Outcome.FAILED
