@@ -21,7 +21,7 @@ test: $(INSTALLED) ## the project's own tests
 	@$(PY) -m pytest $(or $(TESTS),tests) -n 2
 
 mutants: $(INSTALLED) ## mutation testing of the code that judges: docs/mutation.md
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutation]" && .venv/bin/mutmut run --max-children 2
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
 
 check: $(INSTALLED) check-github ## format, lint, types, workflows
 	@$(PY) -m ruff format --check .

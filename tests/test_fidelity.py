@@ -118,6 +118,34 @@ class Hostile:
         raise RuntimeError("hostile")
 
 
+class Shifted(datetime.tzinfo):
+    """A zone of another library."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def utcoffset(self, moment):
+        return datetime.timedelta(hours=2)
+
+
+class EqualInt(int):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+
+class EqualFloat(float):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = float.__hash__
+
+
+class UnrealComplex(complex):
+    real = imag = 0.0
+
+
 class LooksLikeList:
     __class__ = list
 
@@ -164,6 +192,11 @@ REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
         (0, 0.0, COERCED),
         (complex(0.0, -0.0), complex(0.0, 0.0), ALTERED),
         (complex(1.0, 0.0), 1.0, COERCED),
+        (complex(float("nan"), 1.0), float("nan"), ALTERED),
+        (EqualInt(1), EqualInt(2), ALTERED),
+        (EqualFloat(1.0), EqualFloat(2.0), ALTERED),
+        (UnrealComplex(1.0), UnrealComplex(2.0), ALTERED),
+        (10**400, 10**400, EXACT),
         (decimal.Decimal("1.0"), decimal.Decimal("1.00"), ALTERED),
         (decimal.Decimal("sNaN"), decimal.Decimal("sNaN"), EXACT),
         (decimal.Decimal("sNaN"), decimal.Decimal("NaN"), ALTERED),
@@ -212,6 +245,7 @@ REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
         ({float("nan")}, {float("nan")}, EXACT),
         ({frozenset({1})}, {frozenset({True})}, COERCED),
         ({corpus.Shade.DARK}, {"dark"}, ALTERED),
+        ({1, "a"}, {"a", 1}, EXACT),
         (array.array("i", [1]), array.array("i", [1]), EXACT),
         (array.array("i", [1]), array.array("i", [2]), ALTERED),
         (array.array("i", [1]), array.array("l", [1]), ALTERED),
@@ -229,6 +263,7 @@ REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
         (collections.OrderedDict(a=1, b=2), collections.OrderedDict(b=2, a=1), ALTERED),
         (collections.Counter("aab"), {"a": 2, "b": 1}, COERCED),
         (collections.defaultdict(list, a=1), collections.defaultdict(set, a=1), ALTERED),
+        (collections.defaultdict(list, a=1), collections.defaultdict(list, a=1), EXACT),
         (collections.defaultdict(list, a=1), {"a": 1}, COERCED),
         # dates and times
         (NOON, NOON.replace(microsecond=1), ALTERED),
@@ -241,6 +276,14 @@ REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(2, "CEST")), COERCED),
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(3)), ALTERED),
         (NOON.replace(fold=1), NOON, ALTERED),
+        (NOON.replace(tzinfo=BERLIN), NOON.replace(tzinfo=BERLIN), EXACT),
+        (
+            NOON.replace(tzinfo=BERLIN),
+            NOON.replace(tzinfo=zoneinfo.ZoneInfo.no_cache("Europe/Berlin")),
+            EXACT,
+        ),
+        (NOON.replace(tzinfo=Shifted("a")), NOON.replace(tzinfo=Shifted("a")), EXACT),
+        (NOON.replace(tzinfo=Shifted("a")), NOON.replace(tzinfo=Shifted("b")), COERCED),
         (fixed(2), fixed(2), EXACT),
         (fixed(2), fixed(3), ALTERED),
         (fixed(2), BERLIN, ALTERED),
@@ -278,6 +321,8 @@ REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
         (object(), object(), EXACT),
         (re.compile("a"), re.compile("a"), EXACT),
         (re.compile("a"), re.compile("b"), ALTERED),
+        (slice(1, 2), slice(1, 2), EXACT),
+        (slice(1, 2), slice(1, 3), ALTERED),
         # exceptions
         (ValueError("a", 1), ValueError("a", 1), EXACT),
         (ValueError("a", (1,)), ValueError("a", [1]), COERCED),
@@ -338,6 +383,20 @@ def test_the_worst_difference_counts_though_a_milder_one_comes_first():
         (collections.deque(maxlen=1), collections.deque(maxlen=2), "$.maxlen", DifferenceKind.CONTENT),
         ({1}, {2}, "$<member 1>", DifferenceKind.MEMBER),
         (NOON.replace(tzinfo=UTC), NOON, "$", DifferenceKind.ZONE),
+        (NOON.replace(tzinfo=BERLIN), NOON.replace(tzinfo=fixed(2)), "$.tzinfo", DifferenceKind.ZONE),
+        (NOON.replace(fold=1), NOON, "$", DifferenceKind.CONTENT),
+        (NOON, NOON.replace(microsecond=1), "$", DifferenceKind.CONTENT),
+        (NOON.date(), datetime.date(2024, 1, 2), "$", DifferenceKind.CONTENT),
+        (None, ..., "$", DifferenceKind.CONTENT),
+        ("a", b"a", "$", DifferenceKind.TYPE),
+        ({1}, {1, 2}, "$", DifferenceKind.LENGTH),
+        ({(1,): "a"}, {(True,): "a"}, "$<key (1,)>[0]", DifferenceKind.KEY),
+        (
+            collections.defaultdict(list),
+            collections.defaultdict(set),
+            "$.default_factory",
+            DifferenceKind.OPAQUE,
+        ),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, "$", DifferenceKind.ORDER),
         (corpus.Plain(a=1), corpus.Plain(), "$.a", DifferenceKind.ATTRIBUTE),
         (threading.Lock(), threading.Lock(), "$", DifferenceKind.OPAQUE),
@@ -378,12 +437,19 @@ def test_a_changed_key_is_shown_beside_the_key_it_became():
         ({Hostile(): 1}, {"a": 1}, "test_fidelity.Hostile()", "'a'"),
         (corpus.Plain(a=1), corpus.Plain(), "1", "<nothing>"),
         (corpus.Plain(), corpus.Plain(a=1), "<nothing>", "1"),
+        ({1}, {2}, "1", "2"),
+        (
+            NOON.replace(tzinfo=BERLIN),
+            NOON.replace(tzinfo=fixed(2)),
+            "zoneinfo.ZoneInfo(key='Europe/Berlin')",
+            "datetime.timezone(2:00:00)",
+        ),
     ],
 )
-def test_what_is_only_on_one_side_is_shown_beside_nothing(sent, received, kept, came):
+def test_a_difference_shows_what_stands_on_both_sides(sent, received, kept, came):
     found = difference(sent, received)
     assert (found.sent, found.received) == (kept, came)
-    assert found.kind in (DifferenceKind.KEY, DifferenceKind.ATTRIBUTE)
+    assert found.kind is not DifferenceKind.INCOMPARABLE
 
 
 def test_long_text_is_shown_from_a_little_before_it_differs():
@@ -414,6 +480,7 @@ def test_a_long_path_loses_its_middle():
         shown = path(one, other)
         assert shown == (whole if len(whole) <= 300 else f"{whole[:140]}...<100 steps>...{whole[-140:]}")
     assert len(path({tuple(range(100)): 1}, {tuple(range(100)): 2})) == len("$[]") + 80
+    assert len(path(corpus.Plain(**{"k" * 200: 1}), corpus.Plain(**{"k" * 200: 2}))) == len("$.") + 80
 
 
 def test_lost_sharing_is_coerced_in_both_directions():
@@ -427,7 +494,19 @@ def test_lost_sharing_is_coerced_in_both_directions():
 def test_sharing_of_what_cannot_change_does_not_count():
     one = uuid.UUID(int=1)
     assert compare([one, one], [one, uuid.UUID(int=1)]).verdict is EXACT
-    assert compare([(1,), (1,)], [(1,)] * 2).verdict is EXACT
+    assert compare([tuple(x) for x in ([1], [1])], [(1,)] * 2).verdict is EXACT
+
+
+def test_what_one_object_became_is_looked_at_each_time():
+    one = [1]
+    assert compare([[1], [2]], [one, one]).verdict is ALTERED
+    assert compare([one, one], [[1], [2]]).verdict is ALTERED
+    # what is made while looking at one pair may lie where that of the pair before lay
+    sent = [functools.partial(int, str(number)) for number in range(20)]
+    for changed in range(20):
+        received = [*sent]
+        received[changed] = functools.partial(int, "other")
+        assert compare(sent, received).verdict is ALTERED
 
 
 def test_self_reference_ends():

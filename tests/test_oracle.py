@@ -7,6 +7,7 @@ import sys
 import pytest
 from kombu import compression as codecs
 from kombu import serialization
+from kombu.exceptions import SerializerNotInstalled
 
 from harness import corpus
 from harness.fidelity import compare
@@ -146,6 +147,15 @@ def test_what_is_no_exception_is_nobodys_refusal():
 
     with pytest.raises(KeyboardInterrupt):
         expect(Interrupts(), "json")
+
+
+def test_a_serializer_that_kombu_only_knows_by_name_is_missing(register):
+    def missing(_):
+        raise SerializerNotInstalled("no odd here: pip install odd")
+
+    register.serializer(missing, missing)
+    with pytest.raises(NotInstalled, match="no odd here: pip install odd"):
+        expect(1, "odd")
 
 
 @pytest.fixture
