@@ -63,6 +63,12 @@ def test_what_was_not_said_to_hold_did_not():
     assert judge(Observation(Verdict.LOST), None) == Judgement(Outcome.FAILED, "lost: ")
 
 
+def test_what_an_observation_does_not_say_is_nothing():
+    silent = Observation(Verdict.EXACT)
+    assert (silent.blame, silent.holds, silent.detail) == (None, False, "")
+    assert (silent.oracle, silent.evidence, silent.seconds) == (None, None, 0.0)
+
+
 def test_a_milder_deviation_is_no_pass():
     returned_what_the_serializer_refuses = seen(Verdict.EXACT, holds=False)
     assert judge(returned_what_the_serializer_refuses, None).outcome is Outcome.FAILED
