@@ -47,10 +47,11 @@ class Outside(cst.CSTVisitor):
         return True
 
     def is_left_out(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Assign) and isinstance(node.value, (cst.Call, cst.Subscript)):
+            made_by = node.value.func if isinstance(node.value, cst.Call) else node.value.value
+            return isinstance(made_by, cst.Name) and made_by.value in ("TypeVar", "Literal", "Iterator")
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Name):
-            return node.func.value in {*NEVER_MUTATE_FUNCTION_CALLS, "TypeVar"}
-        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name):
-            return node.value.value in ("Literal", "Iterator")
+            return node.func.value in NEVER_MUTATE_FUNCTION_CALLS
         if isinstance(node, cst.ClassDef):
             return _is_enum_class(node)
         return isinstance(node, (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom))

@@ -117,6 +117,11 @@ def test_versions_bound_an_expectation(versions: list[str], holds: bool) -> None
     assert expectation(versions=versions).holds_for({"redis-server": "7.2.4"}) is holds
 
 
+def test_an_expectation_without_versions_holds_for_all() -> None:
+    unbound = Expectation.model_validate({key: one for key, one in ENTRY.items() if key != "versions"})
+    assert unbound.holds_for({})
+
+
 def test_a_product_is_named_in_any_case_and_its_pre_releases_count() -> None:
     assert expectation(versions=["Redis-Server>=7"]).holds_for({"redis-server": "8.0rc2"})
     assert not expectation(versions=["Redis-Server>=8"]).holds_for({"redis-server": "8.0rc2"})

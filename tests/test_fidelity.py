@@ -388,6 +388,7 @@ def test_the_worst_difference_counts_though_a_milder_one_comes_first():
         (NOON, NOON.replace(microsecond=1), "$", DifferenceKind.CONTENT),
         (NOON.date(), datetime.date(2024, 1, 2), "$", DifferenceKind.CONTENT),
         (None, ..., "$", DifferenceKind.CONTENT),
+        (NotImplemented, None, "$", DifferenceKind.CONTENT),
         ("a", b"a", "$", DifferenceKind.TYPE),
         ({1}, {1, 2}, "$", DifferenceKind.LENGTH),
         ({(1,): "a"}, {(True,): "a"}, "$<key (1,)>[0]", DifferenceKind.KEY),
@@ -438,6 +439,7 @@ def test_a_changed_key_is_shown_beside_the_key_it_became():
         (corpus.Plain(a=1), corpus.Plain(), "1", "<nothing>"),
         (corpus.Plain(), corpus.Plain(a=1), "<nothing>", "1"),
         ({1}, {2}, "1", "2"),
+        (None, 1, "None", "1"),
         (
             NOON.replace(tzinfo=BERLIN),
             NOON.replace(tzinfo=fixed(2)),

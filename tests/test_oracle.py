@@ -22,6 +22,7 @@ def test_a_value_comes_back_as_the_serializer_gives_it():
     assert expect((1, 2), "json").value == [1, 2]
     assert expect((1, 2), "pickle").value == (1, 2)
     assert expect((1, 2), "json").payload == b"[1, 2]"
+    assert expect((1, 2), "json").blame is Blame.SERIALIZER
 
 
 def test_a_refusal_to_write_names_the_class_that_kombu_raised():
@@ -84,6 +85,9 @@ def test_bytes_are_those_that_celery_hands_to_a_store(serializer, codec):
 
 def test_without_a_codec_the_serializers_bytes_are_stored():
     assert encode([1, 2], "json") == expect([1, 2], "json").payload == b"[1, 2]"
+    assert (
+        encode([1, 2], "json", "uncompressed") == expect([1, 2], "json", "uncompressed").payload == b"[1, 2]"
+    )
 
 
 def test_encode_raises_what_kombu_raises():
