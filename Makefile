@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 INSTALLED := .venv/installed
 
-.PHONY: matrix matrix-full test check check-github format images clean
+.PHONY: matrix matrix-full test mutants check check-github format images clean
 
 matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; ASK=EXPR for a part
 	@$(PY) -m pytest scenarios --runtime local --fresh-services -m "not slow$(if $(ASK), and ($(ASK)))" -n 4; code=$$?; \
@@ -19,6 +19,9 @@ images: ## stand-in images for machines without a registry: all, or IMAGE=name
 
 test: $(INSTALLED) ## the project's own tests
 	@$(PY) -m pytest $(or $(TESTS),tests) -n 2
+
+mutants: $(INSTALLED) ## mutation testing of the code that judges: docs/mutation.md
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
 
 check: $(INSTALLED) check-github ## format, lint, types, workflows
 	@$(PY) -m ruff format --check .
@@ -47,5 +50,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean: ## everything that make has made
-	rm -rf .venv .roundtrip .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .roundtrip mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -169,7 +169,7 @@ def read(file: Path) -> list[Expectation]:
     :raises BadExpectation: it does not parse, or an expectation in it is wrong.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadExpectation(f"{file} is no TOML: {error}; mend that line") from error
     try:

@@ -212,7 +212,6 @@ class _Walk:
                         children.append(found)
             except Exception:  # noqa: BLE001 - a hostile value may raise anything
                 yield pair.differs(DifferenceKind.INCOMPARABLE)
-                children = []
             self.stack.extend(reversed(children))
 
     def look(self, pair: _Pair) -> _Found:
@@ -406,8 +405,8 @@ def _same_number(sent: Any, received: Any) -> bool:
         return _same_number(sent.real, received.real) and _same_number(sent.imag, received.imag)
     if isinstance(sent, decimal.Decimal) or isinstance(received, decimal.Decimal):
         return _same_decimal(sent, received)
-    if _is_nan(sent) or _is_nan(received):
-        return _is_nan(sent) and _is_nan(received)
+    if _is_nan(sent) and _is_nan(received):
+        return True
     return bool(sent == received) and _sign(sent) == _sign(received)
 
 
@@ -507,9 +506,6 @@ def _same_zone(sent: Any, received: Any) -> bool:
     if isinstance(sent, datetime.timezone):
         one, other = ((zone.utcoffset(None), zone.tzname(None)) for zone in (sent, received))
         return one == other
-    key = getattr(sent, "key", None)
-    if key is not None:
-        return bool(key == getattr(received, "key", None))
     return describe(sent) == describe(received)
 
 
@@ -579,7 +575,7 @@ def _look_mapping(pair: _Pair) -> _Found:
         yield pair.at(f"<key {_KEY}>", one, one, other, in_key=True)
         yield pair.at(f"[{_KEY}]", one, values_sent[id(one)], values_received[id(other)])
     if type(kept) is type(came) and isinstance(kept, collections.defaultdict):
-        yield pair.at(".default_factory", None, kept.default_factory, getattr(came, "default_factory", None))
+        yield pair.at(".default_factory", None, pair.sent.default_factory, pair.received.default_factory)
     yield from _look_attributes(pair)
 
 
@@ -600,8 +596,7 @@ def _key_difference(pair: _Pair, missing: list[Any], added: list[Any]) -> Differ
 
 
 def _as_text(key: Any) -> str:
-    text = key if isinstance(key, str) else describe(key, 200)
-    return str(text).lower()
+    return (str(key) if isinstance(key, str) else describe(key)).lower()
 
 
 def _match(sent: list[Any], received: list[Any]) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:

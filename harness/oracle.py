@@ -264,7 +264,7 @@ def _from_the_bottom(ask: Callable[[], T], phase: Phase, blame: Blame) -> T | Re
         except Exception as error:  # noqa: BLE001 - as in _attempt
             answers.append(_refused(error, phase, blame))
 
-    thread = threading.Thread(target=run, name="oracle")
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join()
     return answers[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matrix_run
 import pytest
+from pydantic import ValidationError
 
 from harness.expectations import BadExpectation, Expectation, Expectations, Overlap, files, read
 from harness.matrix import Cell, Configuration
@@ -62,6 +63,10 @@ def cell(scenario: str = "test_codec", **axes: str) -> Cell:
         ({"backend": "!sqlite"}, False),
         ({"backend": "!redis"}, True),
         ({"backend": ["*", "!sqlite"]}, False),
+        ({"backend": ["!sqlite", "*"]}, False),
+        ({"backend": ["red*", "sql*"]}, True),
+        ({"backend": ["red*", "!sql*"]}, False),
+        ({"backend": "SQLITE"}, False),
         ({"serializer": ["json", "yaml"], "compression": "bzip2"}, False),
         ({"broker": "rabbitmq"}, False),
         ({"pool": "solo"}, False),
@@ -81,6 +86,20 @@ def test_a_selector_reaches_values_and_cases() -> None:
     assert not big.selects(cell("test_custom", case="int_0"))
 
 
+def test_under_the_users_own_settings_a_backend_is_the_same_backend() -> None:
+    own = cell(backend="sqlite-own", pool="prefork-own")
+    assert expectation(backend="sqlite").selects(own)
+    assert not expectation(backend="redis").selects(own)
+    assert not expectation(pool="prefork").selects(own)
+
+
+def test_a_selector_names_a_cell_as_far_as_the_axes_given_tell() -> None:
+    some = expectation(backend="sqlite", pool="solo", value="int_*")
+    assert some.selects(cell(), [Axis.BACKEND])
+    assert not some.selects(cell(), [Axis.BACKEND, Axis.POOL])
+    assert not some.selects(cell(), [Axis.BACKEND, Axis.VALUE])
+
+
 @pytest.mark.parametrize(
     ("versions", "holds"),
     [
@@ -98,6 +117,17 @@ def test_versions_bound_an_expectation(versions: list[str], holds: bool) -> None
     assert expectation(versions=versions).holds_for({"redis-server": "7.2.4"}) is holds
 
 
+def test_an_expectation_without_versions_holds_for_all() -> None:
+    unbound = Expectation.model_validate({key: one for key, one in ENTRY.items() if key != "versions"})
+    assert unbound.holds_for({})
+
+
+def test_a_product_is_named_in_any_case_and_its_pre_releases_count() -> None:
+    assert expectation(versions=["Redis-Server>=7"]).holds_for({"redis-server": "8.0rc2"})
+    assert not expectation(versions=["Redis-Server>=8"]).holds_for({"redis-server": "8.0rc2"})
+    assert expectation(versions=["celery>=99"]).holds_for({"celery": "100"})
+
+
 def test_a_version_that_is_none_excuses_nothing() -> None:
     assert not expectation(versions=["oddly>=1"]).holds_for({"oddly": "from the trunk"})
 
@@ -113,8 +143,34 @@ def test_two_expectations_for_a_cell_overlap_only_where_both_hold(tmp_path: Path
     assert known.of(cell("test_plain"), {}) is None
     with pytest.raises(Overlap) as both:
         known.of(cell(compression="bzip2"), {})
-    for named in ("new", "other", str(first), str(second), "test_codec["):
-        assert named in str(both.value)
+    assert str(both.value) == (
+        f"expectations new ({first}) and other ({second}) both select {cell(compression='bzip2').cell_id}: "
+        "narrow one of them"
+    )
+
+
+def test_cells_of_one_configuration_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(entry(id="ints", value="int_*") + entry(id="cases", case="custom", backend="sqlite"))
+    known = Expectations([file])
+    wanted = {"none": None, "int_0": "ints", "str_empty": None}
+    for value, name in wanted.items():
+        found = known.of(cell(value=value), {})
+        assert (found.id if found else None) == name
+    found = known.of(cell(case="custom"), {})
+    assert found is not None
+    assert found.id == "cases"
+    assert known.of(cell(case="custom", backend="redis"), {}) is None
+
+
+def test_a_deviation_that_strikes_earlier_wins(tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(entry(id="later") + entry(id="earlier", value="int_*", before=["later", "latest"]))
+    known = Expectations([file])
+    for value, name in {"int_0": "earlier", "none": "later"}.items():
+        found = known.of(cell(value=value), {})
+        assert found is not None
+        assert found.id == name
 
 
 def test_files_beside_given_backends_are_read_after_the_projects_own(tmp_path: Path) -> None:
@@ -123,6 +179,8 @@ def test_files_beside_given_backends_are_read_after_the_projects_own(tmp_path: P
     assert found[-1] == tmp_path / "mine.toml"
     assert found[:-1] == files()
     assert {file.name for file in files()} >= {"celery.toml", "database.toml"}
+    assert {file.suffix for file in files()} == {".toml"}
+    assert {file.parent.name for file in files()} == {"backends", "scenarios"}
 
 
 # -- mistakes
@@ -184,6 +242,101 @@ def test_a_mistake_is_one_clear_line(mistake: str, tmp_path: Path) -> None:
     assert len(lines) == 1, ended.stdout
     assert str(tmp_path / "tiny_backend.toml") in lines[0]
     assert said in lines[0]
+
+
+NAMES = {
+    "backend": ["sqlite", "redis"],
+    "serializer": ["json", "yaml"],
+    "compression": ["zlib", "bzip2"],
+    "value": ["int_42", "none"],
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_mistake_is_told_with_its_file(mistake: str, tmp_path: Path) -> None:
+    written, said = WRONG[mistake]
+    file = tmp_path / "known.toml"
+    file.write_bytes(written if isinstance(written, bytes) else written.encode())
+    with pytest.raises(BadExpectation) as told:
+        Expectations([*(files() if mistake == "id-of-the-project" else ()), file]).check_names(NAMES)
+    assert str(told.value).startswith(f"{file}")
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('a = "\n', " is no TOML: Illegal character '\\n' (at line 1, column 6); mend that line"),
+        ("expectations = 1", ": the file: expectations: Extra inputs are not permitted"),
+        ("[expectation]", ": the file: expectation: Input should be a valid list; write [[expectation]]"),
+        (entry(severity="high"), ": expectation one: severity: Extra inputs are not permitted"),
+        (entry() + entry(id=None), ": expectation number 2: id: Field required"),
+        (entry(id=None, link=None), ": expectation number 1: id: Field required"),
+        (
+            "expectation = [1]",
+            ": expectation number 1: 0: Input should be a valid dictionary or instance of Expectation",
+        ),
+        (
+            entry(versions=["celery>=5", "celery 5"]),
+            ": expectation one: versions: Value error, 'celery 5' is no version range: "
+            "Expected semicolon (after name with no version specifier) or end",
+        ),
+    ],
+)
+def test_the_one_line_is_this(written: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(written)
+    with pytest.raises(BadExpectation) as told:
+        read(file)
+    assert str(told.value) == f"{file}{said}"
+
+
+@pytest.mark.parametrize(
+    ("key", "refused", "accepted"),
+    [
+        ("id", "Expired", "expired"),
+        ("id", "one--two", "one-2"),
+        ("id", "one ", "one"),
+        ("reason", "x" * 19, "x" * 20),
+        ("workaround", "none", "none."),
+        ("link", "NONE-FOUND", "none-found"),
+        ("link", "http://a.example/1", "https://a.example/1"),
+        ("link", "see https://a.example/1", "https://a.example/1#2"),
+        ("also", [{"scenario": "test_plain", "reason": "x" * 20}], [{"scenario": "test_plain"}]),
+    ],
+)
+def test_what_a_key_may_hold(key: str, refused: object, accepted: object) -> None:
+    expectation(**{key: accepted})
+    with pytest.raises(ValidationError, match=f"1 validation error for Expectation\n{key}"):
+        expectation(**{key: refused})
+
+
+def test_an_expectation_cannot_be_changed() -> None:
+    one = expectation()
+    with pytest.raises(ValidationError, match="frozen"):
+        one.id = "two"
+
+
+def test_an_id_used_twice_is_told_with_both_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(entry())
+    second.write_text(entry())
+    with pytest.raises(BadExpectation) as told:
+        Expectations([first, second])
+    assert str(told.value) == f"{second}: the id one is already used in {first}: rename it"
+
+
+def test_a_selector_that_names_what_exists_is_right(tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    also = '[[expectation.also]]\nscenario = "test_where"\nbackend = "{}"\n'
+    file.write_text(entry(backend=["*", "!red*"], value="int_42") + also.format("!sqlite"))
+    Expectations([file]).check_names(NAMES)
+    file.write_text(entry() + also.format("sqlight"))
+    with pytest.raises(BadExpectation) as told:
+        Expectations([file]).check_names(NAMES)
+    assert str(told.value) == (
+        f"{file}: expectation one: no backend is called 'sqlight': did you mean sqlite?"
+    )
 
 
 def test_reading_a_right_file_gives_what_it_says(tmp_path: Path) -> None:

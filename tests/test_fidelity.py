@@ -10,6 +10,7 @@ import decimal
 import fractions
 import functools
 import pathlib
+import re
 import threading
 import uuid
 import zoneinfo
@@ -102,6 +103,49 @@ class Caught(ValueError):
     """A kind of ValueError."""
 
 
+class CaughtGroup(ExceptionGroup, ValueError):
+    """A group that handlers of ValueError catch."""
+
+
+class Hostile:
+    def __eq__(self, other):
+        raise RuntimeError("hostile")
+
+    def __hash__(self):
+        return 1
+
+    def __str__(self):
+        raise RuntimeError("hostile")
+
+
+class Shifted(datetime.tzinfo):
+    """A zone of another library."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def utcoffset(self, moment):
+        return datetime.timedelta(hours=2)
+
+
+class EqualInt(int):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+
+class EqualFloat(float):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = float.__hash__
+
+
+class UnrealComplex(complex):
+    real = imag = 0.0
+
+
 class LooksLikeList:
     __class__ = list
 
@@ -128,6 +172,7 @@ def relabelled(error, args):
 
 
 GROUP = ExceptionGroup("a", [KeyError("k")])
+REGROUPED = relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +192,11 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (0, 0.0, COERCED),
         (complex(0.0, -0.0), complex(0.0, 0.0), ALTERED),
         (complex(1.0, 0.0), 1.0, COERCED),
+        (complex(float("nan"), 1.0), float("nan"), ALTERED),
+        (EqualInt(1), EqualInt(2), ALTERED),
+        (EqualFloat(1.0), EqualFloat(2.0), ALTERED),
+        (UnrealComplex(1.0), UnrealComplex(2.0), ALTERED),
+        (10**400, 10**400, EXACT),
         (decimal.Decimal("1.0"), decimal.Decimal("1.00"), ALTERED),
         (decimal.Decimal("sNaN"), decimal.Decimal("sNaN"), EXACT),
         (decimal.Decimal("sNaN"), decimal.Decimal("NaN"), ALTERED),
@@ -159,6 +209,8 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (fractions.Fraction(1, 2), 0.5, COERCED),
         (fractions.Fraction(1, 3), 1 / 3, ALTERED),
         (fractions.Fraction(1, 3), decimal.Decimal("sNaN"), ALTERED),
+        (fractions.Fraction(1, 2), decimal.Decimal("0.5"), COERCED),
+        (fractions.Fraction(1, 2), decimal.Decimal("0.6"), ALTERED),
         # text and bytes
         ("a", corpus.Text("a"), COERCED),
         ("winter", corpus.Season.WINTER, COERCED),
@@ -193,7 +245,9 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         ({float("nan")}, {float("nan")}, EXACT),
         ({frozenset({1})}, {frozenset({True})}, COERCED),
         ({corpus.Shade.DARK}, {"dark"}, ALTERED),
+        ({1, "a"}, {"a", 1}, EXACT),
         (array.array("i", [1]), array.array("i", [1]), EXACT),
+        (array.array("i", [1]), array.array("i", [2]), ALTERED),
         (array.array("i", [1]), array.array("l", [1]), ALTERED),
         # mappings
         ({1: "a"}, {"1": "a"}, ALTERED),
@@ -209,6 +263,7 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (collections.OrderedDict(a=1, b=2), collections.OrderedDict(b=2, a=1), ALTERED),
         (collections.Counter("aab"), {"a": 2, "b": 1}, COERCED),
         (collections.defaultdict(list, a=1), collections.defaultdict(set, a=1), ALTERED),
+        (collections.defaultdict(list, a=1), collections.defaultdict(list, a=1), EXACT),
         (collections.defaultdict(list, a=1), {"a": 1}, COERCED),
         # dates and times
         (NOON, NOON.replace(microsecond=1), ALTERED),
@@ -221,6 +276,19 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(2, "CEST")), COERCED),
         (NOON.replace(tzinfo=fixed(2)), NOON.replace(tzinfo=fixed(3)), ALTERED),
         (NOON.replace(fold=1), NOON, ALTERED),
+        (NOON.replace(tzinfo=BERLIN), NOON.replace(tzinfo=BERLIN), EXACT),
+        (
+            NOON.replace(tzinfo=BERLIN),
+            NOON.replace(tzinfo=zoneinfo.ZoneInfo.no_cache("Europe/Berlin")),
+            EXACT,
+        ),
+        (NOON.replace(tzinfo=Shifted("a")), NOON.replace(tzinfo=Shifted("a")), EXACT),
+        (NOON.replace(tzinfo=Shifted("a")), NOON.replace(tzinfo=Shifted("b")), COERCED),
+        (fixed(2), fixed(2), EXACT),
+        (fixed(2), fixed(3), ALTERED),
+        (fixed(2), BERLIN, ALTERED),
+        (BERLIN, zoneinfo.ZoneInfo.no_cache("Europe/Berlin"), EXACT),
+        (BERLIN, zoneinfo.ZoneInfo("Europe/Paris"), ALTERED),
         (NOON, NOON.date(), ALTERED),
         (NOON, str(NOON), ALTERED),
         (datetime.time(1, tzinfo=UTC), datetime.time(1), ALTERED),
@@ -250,6 +318,11 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (functools.partial(int, "1"), functools.partial(int, "1"), EXACT),
         (functools.partial(int, "1"), functools.partial(int, "2"), ALTERED),
         (LooksLikeList(), [], ALTERED),
+        (object(), object(), EXACT),
+        (re.compile("a"), re.compile("a"), EXACT),
+        (re.compile("a"), re.compile("b"), ALTERED),
+        (slice(1, 2), slice(1, 2), EXACT),
+        (slice(1, 2), slice(1, 3), ALTERED),
         # exceptions
         (ValueError("a", 1), ValueError("a", 1), EXACT),
         (ValueError("a", (1,)), ValueError("a", [1]), COERCED),
@@ -270,7 +343,8 @@ GROUP = ExceptionGroup("a", [KeyError("k")])
         (ExceptionGroup("a", [KeyError("k")]), ExceptionGroup("a", [KeyError("k"), OSError()]), ALTERED),
         (ExceptionGroup("a", [KeyError("k")]), ValueError("a", [KeyError("k")]), ALTERED),
         (ExceptionGroup("a", [caused(KeyError(), OSError())]), ExceptionGroup("a", [KeyError()]), ALTERED),
-        (GROUP, relabelled(ExceptionGroup("a", [OSError("k")]), GROUP.args), ALTERED),
+        (GROUP, REGROUPED, ALTERED),
+        (ValueError("a"), relabelled(CaughtGroup("b", [KeyError("k")]), ("a",)), COERCED),
         # opaque
         (len, len, EXACT),
         (int, int, EXACT),
@@ -302,13 +376,46 @@ def test_the_worst_difference_counts_though_a_milder_one_comes_first():
         (ValueError(1), ValueError(2), "$.args[0]", DifferenceKind.CONTENT),
         ({(1,)}, {(True,)}, "$<member (1,)>[0]", DifferenceKind.TYPE),
         ("x" * 500 + "a", "x" * 500 + "b", "$[492:]", DifferenceKind.CONTENT),
+        ("x" * 59 + "a", "x" * 59 + "b", "$", DifferenceKind.CONTENT),
+        ("x" * 60 + "a", "x" * 60 + "b", "$[52:]", DifferenceKind.CONTENT),
+        (b"a" + b"x" * 99, b"b" + b"x" * 99, "$", DifferenceKind.CONTENT),
         ([1], [1, 2], "$", DifferenceKind.LENGTH),
         (collections.deque(maxlen=1), collections.deque(maxlen=2), "$.maxlen", DifferenceKind.CONTENT),
         ({1}, {2}, "$<member 1>", DifferenceKind.MEMBER),
         (NOON.replace(tzinfo=UTC), NOON, "$", DifferenceKind.ZONE),
+        (NOON.replace(tzinfo=BERLIN), NOON.replace(tzinfo=fixed(2)), "$.tzinfo", DifferenceKind.ZONE),
+        (NOON.replace(fold=1), NOON, "$", DifferenceKind.CONTENT),
+        (NOON, NOON.replace(microsecond=1), "$", DifferenceKind.CONTENT),
+        (NOON.date(), datetime.date(2024, 1, 2), "$", DifferenceKind.CONTENT),
+        (None, ..., "$", DifferenceKind.CONTENT),
+        (NotImplemented, None, "$", DifferenceKind.CONTENT),
+        ("a", b"a", "$", DifferenceKind.TYPE),
+        ({1}, {1, 2}, "$", DifferenceKind.LENGTH),
+        ({(1,): "a"}, {(True,): "a"}, "$<key (1,)>[0]", DifferenceKind.KEY),
+        (
+            collections.defaultdict(list),
+            collections.defaultdict(set),
+            "$.default_factory",
+            DifferenceKind.OPAQUE,
+        ),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, "$", DifferenceKind.ORDER),
         (corpus.Plain(a=1), corpus.Plain(), "$.a", DifferenceKind.ATTRIBUTE),
         (threading.Lock(), threading.Lock(), "$", DifferenceKind.OPAQUE),
+        (pathlib.PurePath("a"), pathlib.PurePath("b"), "$", DifferenceKind.CONTENT),
+        (array.array("i", [1]), array.array("i", [2]), "$", DifferenceKind.CONTENT),
+        (datetime.timedelta(1), datetime.timedelta(2), "$", DifferenceKind.CONTENT),
+        (BERLIN, UTC, "$", DifferenceKind.CONTENT),
+        (uuid.UUID(int=1), corpus.Plain(), "$", DifferenceKind.TYPE),
+        (re.compile("a"), re.compile("b"), "$", DifferenceKind.CONTENT),
+        (
+            functools.partial(int, "1"),
+            functools.partial(int, "2"),
+            "$.__reduce__()[2][1][0]",
+            DifferenceKind.CONTENT,
+        ),
+        (ValueError("a"), KeyError("a"), "$", DifferenceKind.TYPE),
+        (REGROUPED, GROUP, "$.exceptions[0]", DifferenceKind.SHARING),
+        (fractions.Fraction(1, 3), decimal.Decimal("sNaN"), "$", DifferenceKind.CONTENT),
     ],
 )
 def test_a_difference_says_where_and_what(sent, received, path, kind):
@@ -319,6 +426,63 @@ def test_a_difference_says_where_and_what(sent, received, path, kind):
 def test_a_changed_key_is_shown_beside_the_key_it_became():
     found = difference({2: "b", 1: "a"}, {"1": "a", "2": "b"})
     assert (found.sent, found.received) == ("2", "'2'")
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "kept", "came"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2, "c": 3}, "<nothing>", "'b'"),
+        ({"a": 1}, {}, "'a'", "<nothing>"),
+        ({"a": 1}, {"b": 1}, "'a'", "'b'"),
+        ({"a": 1}, {"b": 1, "A": 1}, "'a'", "'A'"),
+        ({Hostile(): 1}, {"a": 1}, "test_fidelity.Hostile()", "'a'"),
+        (corpus.Plain(a=1), corpus.Plain(), "1", "<nothing>"),
+        (corpus.Plain(), corpus.Plain(a=1), "<nothing>", "1"),
+        ({1}, {2}, "1", "2"),
+        (None, 1, "None", "1"),
+        (
+            NOON.replace(tzinfo=BERLIN),
+            NOON.replace(tzinfo=fixed(2)),
+            "zoneinfo.ZoneInfo(key='Europe/Berlin')",
+            "datetime.timezone(2:00:00)",
+        ),
+    ],
+)
+def test_a_difference_shows_what_stands_on_both_sides(sent, received, kept, came):
+    found = difference(sent, received)
+    assert (found.sent, found.received) == (kept, came)
+    assert found.kind is not DifferenceKind.INCOMPARABLE
+
+
+def test_long_text_is_shown_from_a_little_before_it_differs():
+    for position in range(100):
+        same, rest = "x" * position, "x" * (99 - position)
+        found = difference(f"{same}a{rest}", f"{same}b{rest}")
+        start = position - 8 if position > 8 else 0
+        assert found.path == (f"$[{start}:]" if start else "$")
+        assert (found.sent, found.received) == (
+            f"'{same[start:]}a{rest}'",
+            f"'{same[start:]}b{rest}'",
+        )
+
+
+def test_a_shown_value_is_bounded():
+    found = difference([0] * 1000, None)
+    assert len(found.sent) == 300
+
+
+def test_a_long_path_loses_its_middle():
+    def path(sent, received):
+        return difference(sent, received).path
+
+    steps, longer = [[0] * 10 + [bottom] for bottom in (1, 2)], "[10]" * 2
+    for depth in (97, 98):
+        one, other = (nested(depth, lambda x: [x], [0] * 10 + [each]) for each in steps)
+        whole = "$" + "[0]" * depth + longer
+        shown = path(one, other)
+        assert shown == (whole if len(whole) <= 300 else f"{whole[:140]}...<100 steps>...{whole[-140:]}")
+    assert len(path({tuple(range(100)): 1}, {tuple(range(100)): 2})) == len("$[]") + 80
+    assert len(path(corpus.Plain(**{"k" * 200: 1}), corpus.Plain(**{"k" * 200: 2}))) == len("$.") + 80
 
 
 def test_lost_sharing_is_coerced_in_both_directions():
@@ -332,7 +496,19 @@ def test_lost_sharing_is_coerced_in_both_directions():
 def test_sharing_of_what_cannot_change_does_not_count():
     one = uuid.UUID(int=1)
     assert compare([one, one], [one, uuid.UUID(int=1)]).verdict is EXACT
-    assert compare([(1,), (1,)], [(1,)] * 2).verdict is EXACT
+    assert compare([tuple(x) for x in ([1], [1])], [(1,)] * 2).verdict is EXACT
+
+
+def test_what_one_object_became_is_looked_at_each_time():
+    one = [1]
+    assert compare([[1], [2]], [one, one]).verdict is ALTERED
+    assert compare([one, one], [[1], [2]]).verdict is ALTERED
+    # what is made while looking at one pair may lie where that of the pair before lay
+    sent = [functools.partial(int, str(number)) for number in range(20)]
+    for changed in range(20):
+        received = [*sent]
+        received[changed] = functools.partial(int, "other")
+        assert compare(sent, received).verdict is ALTERED
 
 
 def test_self_reference_ends():
@@ -373,14 +549,6 @@ def test_depth_does_not_overflow(wrap):
     if deep:
         assert deep.verdict is ALTERED
         assert len(deep.first.path) <= 300
-
-
-class Hostile:
-    def __eq__(self, other):
-        raise RuntimeError("hostile")
-
-    def __hash__(self):
-        return 1
 
 
 class Unhashable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verdict import Blame, Observation, Outcome, Verdict, judge
+from harness.verdict import Blame, Judgement, Observation, Outcome, Verdict, judge
 
 LOST = Observation(Verdict.LOST, Blame.BACKEND, False, "nothing there")
 EXPECTED_LOSS = ("loses-things", Verdict.LOST, Blame.BACKEND)
@@ -16,8 +16,18 @@ def seen(verdict: Verdict, holds: bool, blame: Blame | None = Blame.BACKEND) -> 
 
 @pytest.mark.parametrize("verdict", [v for v in Verdict if v not in (Verdict.INDETERMINATE, Verdict.NOT_RUN)])
 def test_a_cell_passes_only_if_its_promise_held(verdict):
-    assert judge(seen(verdict, holds=True), None).outcome is Outcome.PASSED
-    assert judge(seen(verdict, holds=False), None).outcome is Outcome.FAILED
+    assert judge(seen(verdict, holds=True), None) == Judgement(Outcome.PASSED, "")
+    assert judge(seen(verdict, holds=False), None) == Judgement(
+        Outcome.FAILED, f"{verdict}, blame backend: as seen"
+    )
+
+
+def test_who_is_not_blamed_is_not_named():
+    assert judge(seen(Verdict.LOST, holds=False, blame=None), None).reason == "lost: as seen"
+    expected = ("loses-things", Verdict.LOST, None)
+    assert judge(LOST, expected).reason == (
+        "stale expectation loses-things says lost, but lost, blame backend: nothing there"
+    )
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -30,8 +40,7 @@ def test_what_the_harness_cannot_tell_never_passes(holds, expected):
 
 def test_a_deviation_that_one_expectation_describes_is_expected():
     found = judge(LOST, EXPECTED_LOSS)
-    assert found.outcome is Outcome.EXPECTED
-    assert found.reason.startswith("loses-things: lost, blame backend")
+    assert found == Judgement(Outcome.EXPECTED, "loses-things: lost, blame backend: nothing there")
 
 
 @pytest.mark.parametrize(
@@ -40,14 +49,24 @@ def test_a_deviation_that_one_expectation_describes_is_expected():
 def test_another_verdict_or_blame_than_expected_is_stale(other):
     found = judge(LOST, other)
     assert found.outcome is Outcome.FAILED
-    assert found.reason.startswith("stale expectation loses-things says")
-    assert "but lost, blame backend" in found.reason
+    says = f"stale expectation loses-things says {other[1]}, blame {other[2]}"
+    assert found.reason == f"{says}, but lost, blame backend: nothing there"
 
 
 def test_an_expectation_of_a_cell_that_holds_is_stale():
     found = judge(seen(Verdict.EXACT, holds=True, blame=None), EXPECTED_LOSS)
     assert found.outcome is Outcome.FAILED
     assert "but the promise held" in found.reason
+
+
+def test_what_was_not_said_to_hold_did_not():
+    assert judge(Observation(Verdict.LOST), None) == Judgement(Outcome.FAILED, "lost: ")
+
+
+def test_what_an_observation_does_not_say_is_nothing():
+    silent = Observation(Verdict.EXACT)
+    assert (silent.blame, silent.holds, silent.detail) == (None, False, "")
+    assert (silent.oracle, silent.evidence, silent.seconds) == (None, None, 0.0)
 
 
 def test_a_milder_deviation_is_no_pass():
@@ -57,8 +76,7 @@ def test_a_milder_deviation_is_no_pass():
 
 def test_not_run_is_skipped_unless_required():
     absent = Observation(Verdict.NOT_RUN, None, False, "no server")
-    assert judge(absent, None).outcome is Outcome.SKIPPED
-    assert judge(absent, EXPECTED_LOSS).outcome is Outcome.SKIPPED
+    skipped = Judgement(Outcome.SKIPPED, "no server")
+    assert judge(absent, None) == judge(absent, EXPECTED_LOSS) == skipped
     required = judge(absent, None, required=True)
-    assert required.outcome is Outcome.FAILED
-    assert "required, but not run: no server" in required.reason
+    assert required == Judgement(Outcome.FAILED, "required, but not run: no server")
