@@ -2,8 +2,8 @@
 
 A process that is forked finds imported what ``python -m celery`` or ``python -m harness.client`` would
 import first, which is most of the time that its start takes. From there it goes the same way: its own
-arguments, environment, folder and session. Drivers, settings and backends are imported by none but the
-process that needs them. What patches modules before Celery imports them (gevent, eventlet) is started in
+arguments, environment, folder and session. A driver is imported by none but the nursery of the backends that
+need it; settings and what plug-ins bring only in the forked process. What patches modules before Celery imports them (gevent, eventlet) is started in
 another way.
 
 Talks JSON lines: a request on standard input, the pid of the forked process on standard output. It ends with
@@ -40,8 +40,18 @@ WORKER = (
 )
 """What every worker imports."""
 CLIENT = ("harness.client",)
+BACKEND, BROKER = "backend:", "broker:"
+"""Before the first word of a URL: the module that Celery, or kombu, would import for it, and its driver."""
 OWN = ("harness.app", "harness.client")
 """Imported for what they import; what they do is for the forked process, which imports them again."""
+
+
+def worker_imports(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """What a worker with these settings imports, as far as it is Celery's own."""
+    backend, broker = (str(settings.get(name, "")) for name in ("result_backend", "broker_url"))
+    # as celery.app.backends.by_url and kombu.utils.url do
+    scheme = backend.partition("://")[0].partition("+")[0]
+    return (*WORKER, BACKEND + scheme, BROKER + broker.partition("://")[0].partition("+")[0])
 
 
 class Nursery:
@@ -150,9 +160,21 @@ def _become(asked: Mapping[str, Any]) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
+def _import(name: str) -> None:
+    from celery.app.backends import BACKEND_ALIASES
+    from kombu.transport import TRANSPORT_ALIASES
+
+    module = name
+    for kind, known in ((BACKEND, BACKEND_ALIASES), (BROKER, TRANSPORT_ALIASES)):
+        if name.startswith(kind):
+            module = known.get(name.removeprefix(kind), "").partition(":")[0]
+    if module:  # else a plug-in's
+        importlib.import_module(module)
+
+
 def main() -> None:
     for name in sys.argv[1:]:
-        importlib.import_module(name)
+        _import(name)
         if name in OWN:
             package, _, last = name.rpartition(".")
             del sys.modules[name]

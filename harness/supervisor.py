@@ -32,7 +32,7 @@ from harness.ascii import redact
 from harness.brokers import broker
 from harness.contract import ask, ask_for, checked_answer
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.nursery import CLIENT, WORKER, Nursery
+from harness.nursery import CLIENT, Nursery, worker_imports
 from harness.processes import SUPERVISOR_LOG, Child, Forked, environment_of, free_port, own, sweep
 from harness.services import LocalCommand, Server, Service
 from harness.sources import BadPlugin, Source
@@ -296,7 +296,8 @@ class Workers:
         if setup.configuration.pool in PATCHING:
             child: Child | Forked = self._supervisor.spawn("worker " + key, python(words), log, environment)
         else:
-            child = self._supervisor.fork(WORKER, "worker " + key, words, log, environment)
+            imports = worker_imports(setup.settings)
+            child = self._supervisor.fork(imports, "worker " + key, words, log, environment)
         self._alive[key] = {"pid": child.pid, "folder": str(folder), "began": began}
 
     def _end(self, key: str) -> None:
@@ -389,7 +390,6 @@ class Supervisor:
                         {name: Wanted(**wanted) for name, wanted in request["wanted"].items()}
                     )
                 case "plan":
-                    self.nursery(WORKER)
                     self.nursery(CLIENT)
                     self.workers.plan([Setup.of(made) for made in request["setups"]])
                     return {}
