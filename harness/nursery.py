@@ -2,9 +2,9 @@
 
 A process that is forked finds imported what ``python -m celery`` or ``python -m harness.client`` would
 import first, which is most of the time that its start takes. From there it goes the same way: its own
-arguments, environment, folder and session. A driver is imported by none but the nursery of the backends that
-need it; settings and what plug-ins bring only in the forked process. What patches modules before Celery imports them (gevent, eventlet) is started in
-another way.
+arguments, environment, folder and session. A driver is imported by the nursery of the backends that need it
+only; settings, and what plug-ins bring, in the forked process. What patches modules before Celery imports
+them (gevent, eventlet) is started in another way.
 
 Talks JSON lines: a request on standard input, the pid of the forked process on standard output. It ends with
 its standard input; what it has forked lives on.
