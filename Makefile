@@ -18,7 +18,7 @@ images: ## stand-in images for machines without a registry: all, or IMAGE=name
 	@images/build $(IMAGE)
 
 test: $(INSTALLED) ## the project's own tests
-	@$(PY) -m pytest $(or $(TESTS),tests) -n 2
+	@$(PY) -m pytest $(or $(TESTS),tests) -n 3
 
 mutants: $(INSTALLED) ## mutation testing of the code that judges: docs/mutation.md
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
