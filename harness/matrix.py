@@ -319,7 +319,7 @@ def scope(
     what follows are the points of the scenario's other axes.
 
     :param scenarios: by name; one that is missing is taken for one of the matrix's worker, whose points are
-        told by their names.
+        told by their names. If there are none, it is another test.
     :param pool: the pool of scenarios that say nothing of it.
     :param pins: see `Selection`.
     """
@@ -337,6 +337,8 @@ def scope(
     else:
         kinds = {Axis.SERIALIZER: SERIALIZERS, Axis.COMPRESSION: ALL_COMPRESSIONS, Axis.POOL: POOLS}
         found = {axis: part for axis, points in kinds.items() for part in parts if part in points}
+        if bracket != backend and not found:
+            return path  # a test whose parameter begins like a backend
     worker = asked.worker_of(found.get(Axis.CASE, ""), found.get(Axis.POOL, pool)) if asked else None
     settled = {**DEFAULTS, **(pins or {}).get(backend, {})}
     serializer = found.get(Axis.SERIALIZER, settled[Axis.SERIALIZER])
