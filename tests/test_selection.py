@@ -217,7 +217,12 @@ FAKE = ("--backend", "tests/fakes.py", "--runtime", "local")
 
 @pytest.mark.parametrize("parallel", [(), ("-n", "2")])
 def test_last_failed_runs_exactly_the_failures(tmp_path, parallel):
-    selection = ("-m", "fake-truncates and not slow and not bzip2 and not yaml", *FAKE, *parallel)
+    selection = (
+        "-m",
+        "fake-truncates and (values or at_rest) and not (slow or bzip2 or yaml)",
+        *FAKE,
+        *parallel,
+    )
     cache = ("-p", "cacheprovider", "-o", f"cache_dir={tmp_path / 'cache'}")
     first = matrix_run.run(tmp_path, *selection, *cache)
     assert first.returncode == 1, first.stdout
@@ -238,7 +243,7 @@ def verdicts(folder):
 def test_two_processes_give_the_same_verdicts_as_one(tmp_path):
     selection = (
         "-m",
-        "(filesystem or sqlite) and (json or msgpack) and (zlib or uncompressed)",
+        "(filesystem or sqlite) and (json or msgpack) and (zlib or uncompressed) and (values or at_rest)",
         "--runtime",
         "local",
         "--seed",
