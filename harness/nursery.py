@@ -163,13 +163,15 @@ def _become(asked: Mapping[str, Any]) -> None:
 def _import(name: str) -> None:
     from celery.app.backends import BACKEND_ALIASES
     from kombu.transport import TRANSPORT_ALIASES
+    from kombu.utils.imports import symbol_by_name
 
-    module = name
     for kind, known in ((BACKEND, BACKEND_ALIASES), (BROKER, TRANSPORT_ALIASES)):
         if name.startswith(kind):
-            module = known.get(name.removeprefix(kind), "").partition(":")[0]
-    if module:  # else a plug-in's
-        importlib.import_module(module)
+            alias = known.get(name.removeprefix(kind))
+            if alias:  # else a plug-in's
+                symbol_by_name(alias)  # type: ignore[no-untyped-call]
+            return
+    importlib.import_module(name)
 
 
 def main() -> None:
