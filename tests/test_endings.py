@@ -21,6 +21,7 @@ from harness import conductor, containers, poll, processes, runlog
 from harness.errors import NotReady
 from harness.report.model import build
 from harness.services import Server, known, service
+from harness.sources import Source
 from harness.watching import Ending, Watcher, how_it_ended
 
 SETTLED_WITHIN = 20.0
@@ -314,7 +315,10 @@ def conduct(
     ]
     made._clients["redis"] = Scripted(answers)
     setup = SimpleNamespace(
-        configuration=SimpleNamespace(key="k", backend="redis"), servers={"redis": None}, environment={}
+        configuration=SimpleNamespace(key="k", backend="redis"),
+        servers={"redis": None},
+        environment={},
+        source=Source("redis", "backends.redis"),
     )
     asked = [Named(SimpleNamespace(cell_id=name), "", "") for name in ("holds", "raises", "vanishes")]
     return dict(made.observe(setup, asked))
