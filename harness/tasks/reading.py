@@ -8,7 +8,7 @@ from celery.result import allow_join_result
 
 from harness.tasks import named, task
 
-INSIDE_WITHIN = 5.0
+INSIDE_WITHIN = 10.0
 """Seconds that a task waits for another one."""
 
 
