@@ -6,29 +6,14 @@ The URL names the cache: file:///folder or redis://host:port/0.
 
 from uuid import uuid4
 
-from celery.backends.base import KeyValueStoreBackend
-from frame import WORKAROUND, django_cache_app, main
+from frame import WORKAROUND, django_cache_app, encoding_cache_backend, main
 from kombu.exceptions import EncodeError
-
-
-def encoding():
-    from django_celery_results.backends import CacheBackend  # needs Django's settings
-
-    class Encoding(CacheBackend):
-        encode = KeyValueStoreBackend.encode
-        decode = KeyValueStoreBackend.decode
-
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.serializer = self.app.conf.result_serializer
-
-    return Encoding
 
 
 def look():
     app = django_cache_app()
     if WORKAROUND:
-        app.backend_cls = encoding()
+        app.backend_cls = encoding_cache_backend()
     result = app.AsyncResult(str(uuid4()))
     try:
         app.backend.mark_as_done(result.id, (number for number in range(3)))

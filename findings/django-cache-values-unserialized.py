@@ -6,29 +6,14 @@ The URL names the cache: file:///folder or redis://host:port/0.
 
 from uuid import uuid4
 
-from celery.backends.base import KeyValueStoreBackend
-from frame import WORKAROUND, django_cache_app, main
-
-
-def encoding():
-    from django_celery_results.backends import CacheBackend  # needs Django's settings
-
-    class Encoding(CacheBackend):
-        encode = KeyValueStoreBackend.encode
-        decode = KeyValueStoreBackend.decode
-
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.serializer = self.app.conf.result_serializer
-
-    return Encoding
+from frame import WORKAROUND, django_cache_app, encoding_cache_backend, main
 
 
 def look():
     app = django_cache_app()
     app.conf.result_serializer = "json"
     if WORKAROUND:
-        app.backend_cls = encoding()
+        app.backend_cls = encoding_cache_backend()
     result = app.AsyncResult(str(uuid4()))
     app.backend.mark_as_done(result.id, ((1, 2), {1: 3}))
     got = result.result

@@ -136,6 +136,26 @@ def django_cache_app(**settings):
     return finding_app("django-cache")
 
 
+def encoding_cache_backend():
+    """django-celery-results' cache backend, with the encoding that Celery's own key-value stores have.
+
+    The workaround of several findings. Made late, for what it extends needs Django's settings.
+    """
+    from celery.backends.base import KeyValueStoreBackend
+    from django_celery_results.backends import CacheBackend
+
+    class Encoding(CacheBackend):
+        encode = KeyValueStoreBackend.encode
+        decode = KeyValueStoreBackend.decode
+        supports_result_compression = True
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.serializer = self.app.conf.result_serializer
+
+    return Encoding
+
+
 def _set_up_django(**settings):
     import django
     from django.conf import settings as django_settings

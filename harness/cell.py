@@ -162,8 +162,12 @@ class Session:
     @property
     def late_look(self) -> float:
         """Seconds that all lost cells together get once more."""
+        return self.shows_within(self.deadline)
+
+    def shows_within(self, limit: float) -> float:
+        """`limit`, or less where the backend says that waiting cannot help any more."""
         own: float | None = self.backend.shows_within
-        return self.deadline if own is None else min(own, self.deadline)
+        return limit if own is None else min(own, limit)
 
     def wait_ended(self, task_id: str, patience: float) -> TaskTrace:
         """Wait until the worker reports that a task ended.
@@ -285,8 +289,7 @@ class Cell:
     @property
     def _shows_within(self) -> float:
         """Seconds after its task's end within which this cell's result must be there."""
-        own: float | None = self._session.backend.shows_within
-        return self.patience if own is None else min(own, self.patience)
+        return self._session.shows_within(self.patience)
 
     @property
     def result_expires(self) -> float | None:
@@ -493,18 +496,23 @@ class Cell:
         """
         folder = self._session.watch.folder / "gates"
         folder.mkdir(exist_ok=True)
-        made = Gate(str(folder / uuid.uuid4().hex), self._worked)
+        made = Gate(str(folder / uuid.uuid4().hex), self._at_gate)
         self._gates.append(made)
         return made
 
-    def _worked(self) -> float:
-        """When the worker last did something; while it starts, that is to come."""
+    def _at_gate(self) -> float:
+        """`_worked`, for a client that waits at a gate."""
         self._session.busy("run", REACHED_WITHIN)
-        watch = self._session.watch
-        watch.poll()
-        if not watch.alive():
+        self._session.watch.poll()
+        if not self._session.watch.alive():
             raise WorkerTrouble("died", "the worker process ended")
-        return max(watch.worked, watch.ready or self._began + START_WITHIN)
+        return self._worked()
+
+    def _worked(self) -> float:
+        """When the worker last did something for this cell or another; while it starts, that is now."""
+        watch = self._session.watch
+        starting = min(time.monotonic(), self._began + START_WITHIN)
+        return max(self._began, watch.worked, watch.ready or starting)
 
     def await_gate(self, gate: Gate, sent: AsyncResult[Any]) -> None:
         """Wait until a task stands at a gate, or has ended without: where a state could not be stored.
@@ -568,7 +576,7 @@ class Cell:
         parents = _parents(result)
         self._asked += parents
         limit = READ_WITHIN + SETTLED_WITHIN + LOOK_TAKES * len(parents)
-        timeout = min(READ_WITHIN, self._session.backend.shows_within or READ_WITHIN)
+        timeout = max(FLOOR, self._session.shows_within(READ_WITHIN))  # 0 would mean for ever
         return self.ask(result.get, timeout=timeout, within=limit, **options)
 
     def settle(
@@ -598,8 +606,7 @@ class Cell:
                 return True
             if not watch.alive():
                 raise WorkerTrouble("died", "the worker process ended")
-            since = max(self._began, watch.worked, watch.ready or time.monotonic())
-            return time.monotonic() - since > within and not watch.joining()
+            return time.monotonic() - self._worked() > within and not watch.joining()
 
         poll.until(settled, START_WITHIN + 5 * within)
         return not missing
@@ -705,7 +712,7 @@ class Cell:
         """
         result = self._known(sent).result
         self._asked.append(str(result.id))
-        within = min(within, self._session.backend.shows_within or within)
+        within = self._session.shows_within(within)
         longest = START_WITHIN + 5 * within
         self._session.busy("read", longest + READ_WITHIN)
 
@@ -715,8 +722,7 @@ class Cell:
             alive = watch.alive()  # asked first: what it stored before it died counts
             if self.ask(lambda: result.state).value in wanted or not alive:
                 return True
-            since = max(self._began, watch.worked, watch.ready or time.monotonic())
-            return time.monotonic() - since > within
+            return time.monotonic() - self._worked() > within
 
         poll.until(arrived, longest, longest=0.1)
         return self.ask(self.meta, result)

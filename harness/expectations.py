@@ -141,8 +141,10 @@ def _named(names: tuple[str, ...], point: str) -> bool:
 
 
 def _in_range(text: str, products: Mapping[str, str]) -> bool:
-    name = Requirement(text).name
-    found = products.get(name.lower()) or _installed(name)
+    name = _required(text).name
+    found = products.get(name.lower())
+    if found is None:
+        found = _installed(name)
     return found is not None and _contains(text, found)
 
 
@@ -155,10 +157,14 @@ def _installed(name: str) -> str | None:
 
 
 @functools.cache
+def _required(text: str) -> Requirement:
+    return Requirement(text)
+
+
+@functools.cache
 def _contains(text: str, found: str) -> bool:
-    wanted = Requirement(text)
     try:
-        return wanted.specifier.contains(Version(found), prereleases=True)
+        return _required(text).specifier.contains(Version(found), prereleases=True)
     except InvalidVersion:
         return False
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import runpy
 import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,12 +29,7 @@ from typing import Any
 from harness.errors import RoundtripError
 
 WORKER = (
-    *(
-        "celery.bin.celery",
-        "celery.apps.worker",
-        "celery.app.trace",
-        "celery.concurrency.prefork",
-    ),
+    *("celery.bin.celery", "celery.apps.worker", "celery.app.trace", "celery.concurrency.prefork"),
     *("celery.worker.worker", "celery.worker.consumer", "celery.worker.strategy", "kombu.transport.virtual"),
     "harness.app",
 )
@@ -48,21 +43,19 @@ OWN = ("harness.app", "harness.client")
 
 def worker_imports(settings: Mapping[str, object]) -> tuple[str, ...]:
     """What a worker with these settings imports, as far as it is Celery's own."""
-    backend, broker = (str(settings.get(name, "")) for name in ("result_backend", "broker_url"))
-    # as celery.app.backends.by_url and kombu.utils.url do
-    scheme = backend.partition("://")[0].partition("+")[0]
-    return (*WORKER, BACKEND + scheme, BROKER + broker.partition("://")[0].partition("+")[0])
+    kinds = ((BACKEND, "result_backend"), (BROKER, "broker_url"))
+    # what Celery and kombu go by: SCHEME://..., or SCHEME+MORE://...
+    return (*WORKER, *(kind + re.split(r"\+|://", str(settings.get(name, "")))[0] for kind, name in kinds))
 
 
 class Nursery:
-    """Forks processes that run a module, as ``python -m`` does.
+    """Forks processes that run a module, as ``python -m`` does. Used by one thread at a time.
 
     :param imports: modules that are imported before anything is forked.
     """
 
     def __init__(self, imports: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self._log = log
-        self._lock = threading.Lock()
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harness.nursery", *imports],
@@ -85,10 +78,9 @@ class Nursery:
         asked = {"words": list(words), "log": str(log), "environment": dict(environment)}
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            with self._lock:
-                self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-                self._process.stdin.flush()
-                return int(self._process.stdout.readline())
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
         except (OSError, ValueError) as error:
             raise RoundtripError(f"no process can be started: {self._last_line()}") from error
 

@@ -30,8 +30,20 @@ GONE_WITHIN = 8.0
 """Seconds within which a killed process must have left the process table."""
 
 
-class Child:
-    """A process in a session of its own, whose output goes to a file."""
+class Leader:
+    """A process of a run that leads a session of its own."""
+
+    def __init__(self, kind: str, pid: int, run_folder: Path) -> None:
+        self.kind, self.pid = kind, pid
+        record(run_folder, kind, pid)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole session, without waiting: stopping politely costs seconds each."""
+        kill_group(self.pid)
+
+
+class Child(Leader):
+    """One that this process starts; its output goes to a file."""
 
     def __init__(
         self,
@@ -51,29 +63,12 @@ class Child:
                 env=environment_of(run_folder, environment),
                 start_new_session=True,
             )
-        self.kind, self.pid = kind, self.process.pid
-        record(run_folder, self.kind, self.pid)
+        super().__init__(kind, self.process.pid, run_folder)
         threading.Thread(target=self.process.wait, daemon=True).start()
 
     @property
     def exit_code(self) -> int | None:
         return self.process.poll()
-
-    def kill(self) -> None:
-        """SIGKILL to the whole session, without waiting: stopping politely costs seconds each."""
-        kill_group(self.pid)
-
-
-class Forked:
-    """A Python process that a nursery has forked, in a session of its own as a `Child` is."""
-
-    def __init__(self, kind: str, pid: int, run_folder: Path) -> None:
-        self.kind, self.pid = kind, pid
-        record(run_folder, kind, pid)
-
-    def kill(self) -> None:
-        """SIGKILL to the whole session, without waiting."""
-        kill_group(self.pid)
 
 
 def environment_of(run_folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

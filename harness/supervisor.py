@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
@@ -33,14 +33,18 @@ from harness.brokers import broker
 from harness.contract import ask, ask_for, checked_answer
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.nursery import CLIENT, Nursery, worker_imports
-from harness.processes import SUPERVISOR_LOG, Child, Forked, environment_of, free_port, own, sweep
+from harness.processes import SUPERVISOR_LOG, Child, Leader, environment_of, free_port, own, sweep
 from harness.services import LocalCommand, Server, Service
 from harness.sources import BadPlugin, Source
 from harness.watching import Ending, Wait, Watcher, how_it_ended
-from harness.worker import PATCHING, SETUP_VARIABLE, Setup, python, run_namespace, words_of
+from harness.worker import PATCHING, SETUP_VARIABLE, Setup, run_namespace, words_of
 
 SOCKET = "supervisor.sock"
-LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG)
+NURSERY_LOG = "nursery.log"
+LOGS = (
+    *("services/*/service.log", "workers/*/worker.log", "clients/*/client.log"),
+    *(SUPERVISOR_LOG, NURSERY_LOG),
+)
 """What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
 AHEAD = 2
 """Workers started before a pytest process asks for them, so that their start costs nobody time."""
@@ -294,7 +298,8 @@ class Workers:
         began = time.monotonic()
         log = folder / "worker.log"
         if setup.configuration.pool in PATCHING:
-            child: Child | Forked = self._supervisor.spawn("worker " + key, python(words), log, environment)
+            command = [sys.executable, "-m", *words]
+            child: Leader = self._supervisor.spawn("worker " + key, command, log, environment)
         else:
             imports = worker_imports(setup.settings)
             child = self._supervisor.fork(imports, "worker " + key, words, log, environment)
@@ -314,7 +319,7 @@ class Supervisor:
 
     def __init__(self, folder: Path, logs: Path | None = None) -> None:
         self.folder, self._logs = folder, logs
-        self.children: dict[int, Child | Forked] = {}
+        self.children: dict[int, Leader] = {}
         self._nurseries: dict[tuple[str, ...], Nursery] = {}
         self.services = Services(folder, self)
         self.workers = Workers(folder, self)
@@ -322,7 +327,7 @@ class Supervisor:
         self._outlives = False
         self._at_end: list[Callable[[], None]] = []
         self._client_numbers = itertools.count(1)
-        self._spawning = threading.Lock()
+        self._spawning = threading.RLock()
         self._telling = threading.Lock()
         self._ended = False
         self._listeners: list[Connection] = []
@@ -332,9 +337,7 @@ class Supervisor:
     def spawn(
         self, kind: str, command: tuple[str, ...] | list[str], log: Path, env: Mapping[str, str]
     ) -> Child:
-        with self._spawning:
-            if self._ended:
-                raise RoundtripError("the run is ending")
+        with self._starting():
             child = Child(kind, command, self.folder, log, env)
             self.children[child.pid] = child
             return child
@@ -346,30 +349,35 @@ class Supervisor:
         words: Sequence[str],
         log: Path,
         env: Mapping[str, str],
-    ) -> Forked:
+    ) -> Leader:
         """Start ``python -m WORDS`` from a process that has imported something already.
 
         :raises RoundtripError: the run is ending, or nothing can be started.
         """
-        nursery = self.nursery(imports)
-        with self._spawning:
-            if self._ended:
-                raise RoundtripError("the run is ending")
-            pid = nursery.fork(words, log, environment_of(self.folder, env))
-            forked = self.children[pid] = Forked(kind, pid, self.folder)
+        with self._starting():
+            pid = self.nursery(imports).fork(words, log, environment_of(self.folder, env))
+            forked = self.children[pid] = Leader(kind, pid, self.folder)
             return forked
 
     def nursery(self, imports: tuple[str, ...]) -> Nursery:
         """The process that forks; started when it is asked for first."""
+        with self._starting():
+            if imports not in self._nurseries:
+                made = Nursery(imports, self.folder / NURSERY_LOG, environment_of(self.folder, {}))
+                self._nurseries[imports] = made
+                self.children[made.pid] = Leader("nursery", made.pid, self.folder)
+            return self._nurseries[imports]
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """One thing is started at a time, and nothing once the run is ending.
+
+        :raises RoundtripError: it is.
+        """
         with self._spawning:
             if self._ended:
                 raise RoundtripError("the run is ending")
-            if imports not in self._nurseries:
-                log = self.folder / "nursery.log"
-                made = Nursery(imports, log, environment_of(self.folder, {}))
-                self._nurseries[imports] = made
-                self.children[made.pid] = Forked("nursery", made.pid, self.folder)
-            return self._nurseries[imports]
+            yield
 
     def at_end(self, action: Callable[[], None]) -> None:
         """Have something done when the run ends."""

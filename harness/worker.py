@@ -142,13 +142,8 @@ def run_namespace(namespace: str) -> str:
     return "-".join(namespace.split("-")[:2])
 
 
-def python(words: Sequence[str]) -> list[str]:
-    """The command that runs a module: so that paths with spaces work."""
-    return [sys.executable, "-m", *words]
-
-
 def words_of(pool: str, name: str, arguments: Sequence[str]) -> list[str]:
-    """What a worker is run with: Celery's module and its arguments."""
+    """What ``python -m`` runs a worker with; as a module, so that paths with spaces work."""
     return [
         *("celery", "-A", "harness.app", "worker", "-P", pool, *arguments),
         *("-n", f"{name}@localhost", "-l", "WARNING", "--without-mingle", "--without-gossip"),
