@@ -110,8 +110,10 @@ def _serve() -> dict[str, Any] | None:
                 return None
             *lines, text = (text + new).split(b"\n")
             for line in lines:
-                pid = os.fork()
-                if pid == 0:
+                if os.fork() == 0:
+                    # said by the process itself, once it leads its session: it may be ended at once
+                    os.setsid()
+                    os.write(1, f"{os.getpid()}\n".encode())
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                     selector.close()
@@ -119,7 +121,6 @@ def _serve() -> dict[str, Any] | None:
                     os.close(tell)
                     asked: dict[str, Any] = json.loads(line)
                     return asked
-                os.write(1, f"{pid}\n".encode())
 
 
 def _reap() -> None:
@@ -133,7 +134,6 @@ def _reap() -> None:
 
 def _become(asked: Mapping[str, Any]) -> None:
     """Be the process that was asked for."""
-    os.setsid()
     log = Path(asked["log"])
     os.chdir(log.parent)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
