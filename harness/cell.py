@@ -191,6 +191,8 @@ class Session:
             if not alive:
                 raise WorkerTrouble("died", "the worker process ended")
             if trace.pid not in (None, self.watch.pid) and not runs(trace.pid or 0):
+                if not self.watch.alive():  # it died since, and its processes die with it
+                    raise WorkerTrouble("died", "the worker process ended")
                 trace.add({"event": "child-gone", "at": now, "task": task_id})
                 trace.ended = now
                 return True

@@ -449,11 +449,14 @@ def _observe(
 
 
 def _worker_lost(received: Received) -> bool:
+    if received.answer is Answer.NOTHING:
+        return received.trace.gone and received.trace.wrote is None
     return received.answer is Answer.FAILED and isinstance(received.error, WorkerLostError)
 
 
 def _lost_worker(case: Case) -> Observation:
-    detail = f"a process of the worker died: {case.received.error}"
+    why = case.received.error or "nothing was stored for it by the deadline"
+    detail = f"a process of the worker died: {why}"
     return _observe(case, Verdict.INDETERMINATE, Blame.WORKER, detail, None)
 
 

@@ -41,10 +41,7 @@ from harness.worker import PATCHING, SETUP_VARIABLE, Setup, run_namespace, words
 
 SOCKET = "supervisor.sock"
 NURSERY_LOG = "nursery.log"
-LOGS = (
-    *("services/*/service.log", "workers/*/worker.log", "clients/*/client.log"),
-    *(SUPERVISOR_LOG, NURSERY_LOG),
-)
+LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG)
 """What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
 AHEAD = 2
 """Workers started before a pytest process asks for them, so that their start costs nobody time."""

@@ -166,6 +166,8 @@ class TaskTrace:
     """Whether an exception escaped the task's trace: a failure is still to be stored."""
     write_error: dict[str, str] | None = None
     ended: float | None = None
+    gone: bool = False
+    """Whether its pool process died under it: what is stored then, the worker's main process stores later."""
     runs: int = 0
     """How often it has ended: a task that is delivered twice, replaced or retried does so more than once."""
     name: str = ""
@@ -191,6 +193,8 @@ class TaskTrace:
                 self.write_error = {"type": str(event["type"]), "message": str(event["message"])}
             case "breaking":
                 self.breaking = True
+            case "child-gone":
+                self.gone = True
             case "ended":
                 self.ended = at
                 self.runs += 1

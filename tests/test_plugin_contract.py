@@ -138,7 +138,7 @@ def test_a_good_one_is_taken(written):
         (
             "    def settings",
             "    broker = 1\n    def settings",
-            r"Mine.broker is 1: .*a broker's name or None",
+            r"Mine.broker is 1: it must be one of redis, .*, or None$",
         ),
         ("    def settings", "    broker = 'redit'\n    def settings", r"Mine.broker is 'redit'.*redis"),
         (
