@@ -18,10 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 import warnings
 from pathlib import Path
 
 from celery import Celery
+from kombu.transport import filesystem
+from kombu.utils.json import dumps
 
 GIVE_UP_AFTER = 60  # seconds
 ENDING = (signal.SIGALRM, signal.SIGTERM)
@@ -49,6 +52,21 @@ if "FINDING_URL" not in os.environ:
 URL = os.environ["FINDING_URL"]
 WORKAROUND = bool(os.environ["FINDING_WORKAROUND"])
 """Whether the workaround is to be in place."""
+
+
+def _put_whole(channel, queue, payload, **_):
+    """Put a message into a folder so that it appears there whole.
+
+    kombu's own `_put` opens the file first and writes then, and `_get` looks for no lock: a worker may take a
+    message before it is written, and loses it. https://github.com/celery/kombu/issues/1551
+    """
+    name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
+    written = Path(channel.data_folder_out, f"{name}.new")
+    written.write_text(dumps(payload))
+    written.rename(written.with_name(name))
+
+
+filesystem.Channel._put = _put_whole
 
 
 def finding_app(url=URL, broker=None, **settings):

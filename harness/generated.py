@@ -18,30 +18,32 @@ from harness.errors import UnknownName
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-EXAMPLES = 20
+EXAMPLES = 10
 """Values of a class that are asked together."""
 SHRINK_EXAMPLES = 200
 """Values that are asked at most, one after the other, to shrink one that deviates."""
 
 
+@lru_cache(maxsize=1)
 def _classes() -> dict[str, Callable[[], SearchStrategy[Any]]]:
     from hypothesis import strategies as st
 
-    scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    text = st.text()  # one object: to make its alphabet takes a tenth of a second
+    scalars = st.none() | st.booleans() | st.integers() | st.floats() | text
     return {
         "integers": lambda: st.integers(),
         "floats": lambda: st.floats(),
-        "text": lambda: st.text(),
+        "text": lambda: text,
         "text_with_surrogates": lambda: st.text(st.characters()),
         "binary": lambda: st.binary(max_size=300),
         "datetimes": lambda: st.datetimes(timezones=st.none() | st.timezones()),
         "dates_and_times": lambda: st.dates() | st.times() | st.timedeltas(),
         "decimals": lambda: st.decimals(),
         "uuids": lambda: st.uuids(),
-        "sets": lambda: st.sets(st.integers() | st.text()),
-        "mixed_keys": lambda: st.dictionaries(st.integers() | st.text() | st.booleans() | st.none(), scalars),
+        "sets": lambda: st.sets(st.integers() | text),
+        "mixed_keys": lambda: st.dictionaries(st.integers() | text | st.booleans() | st.none(), scalars),
         "json_like": lambda: st.recursive(
-            scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12
+            scalars, lambda inner: st.lists(inner) | st.dictionaries(text, inner), max_leaves=12
         ),
         "nested_tuples": lambda: st.recursive(
             scalars, lambda inner: st.tuples(inner, inner) | st.lists(inner), max_leaves=8

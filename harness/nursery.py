@@ -1,10 +1,10 @@
 """A process that has imported Celery, and forks processes of a run from itself.
 
-A process that is forked finds imported what ``python -m celery`` or ``python -m harness.client`` would
-import first, which is most of the time that its start takes. From there it goes the same way: its own
-arguments, environment, folder and session. A driver is imported by the nursery of the backends that need it
-only; settings, and what plug-ins bring, in the forked process. What patches modules before Celery imports
-them (gevent, eventlet) is started in another way.
+A process that is forked finds imported what ``celery worker`` or ``python -m harness.client`` would import
+first, which is most of the time that its start takes. From there it goes the same way: its own arguments,
+environment, folder and session, and the ``main()`` that the console script would call. A driver is imported
+by the nursery of the backends that need it only; settings, and what plug-ins bring, in the forked process.
+What patches modules before Celery imports them (gevent, eventlet) is started in another way.
 
 Talks JSON lines: a request on standard input, the pid of the forked process on standard output. It ends with
 its standard input; what it has forked lives on.
@@ -16,7 +16,6 @@ import importlib
 import json
 import os
 import re
-import runpy
 import selectors
 import signal
 import subprocess
@@ -37,8 +36,8 @@ WORKER = (
 CLIENT = ("harness.client",)
 BACKEND, BROKER = "backend:", "broker:"
 """Before the first word of a URL: the module that Celery, or kombu, would import for it, and its driver."""
-OWN = ("harness.app", "harness.client")
-"""Imported for what they import; what they do is for the forked process, which imports them again."""
+OWN = "harness.app"
+"""Imported for what it imports; what it does is for the forked process, which imports it again."""
 
 
 def worker_imports(settings: Mapping[str, object]) -> tuple[str, ...]:
@@ -49,7 +48,7 @@ def worker_imports(settings: Mapping[str, object]) -> tuple[str, ...]:
 
 
 class Nursery:
-    """Forks processes that run a module, as ``python -m`` does. Used by one thread at a time.
+    """Forks processes that run a module's ``main()``. Used by one thread at a time.
 
     :param imports: modules that are imported before anything is forked.
     """
@@ -58,7 +57,9 @@ class Nursery:
         self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.nursery", *imports],
+                # by its file: with -m, runpy's frames lie below all others, and whoever walks a stack to its
+                # end (the elasticsearch client, at each request) looks for them in every module there is
+                [sys.executable, "-P", __file__, *imports],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -68,7 +69,7 @@ class Nursery:
         self.pid = self._process.pid
 
     def fork(self, words: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
-        """Start ``python -m WORDS``: its pid, which leads a session of its own.
+        """Start a process that calls a module's ``main()``: its pid, which leads a session of its own.
 
         :param words: the module and its arguments.
         :param log: where its output goes; it works in that file's folder.
@@ -146,10 +147,11 @@ def _become(asked: Mapping[str, Any]) -> None:
     os.environ.update(asked["environment"])
     time.tzset()
     added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.path[:] = list(dict.fromkeys([str(log.parent), *added, *sys.path[1:]]))
-    module, *words = asked["words"]
-    sys.argv[:] = [module, *words]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.path[:] = list(dict.fromkeys([str(log.parent), *added, *sys.path]))
+    name, *words = asked["words"]
+    module = importlib.import_module(name)
+    sys.argv[:] = [str(module.__file__), *words]
+    module.main()
 
 
 def _import(name: str) -> None:
@@ -169,10 +171,10 @@ def _import(name: str) -> None:
 def main() -> None:
     for name in sys.argv[1:]:
         _import(name)
-        if name in OWN:
-            package, _, last = name.rpartition(".")
-            del sys.modules[name]
-            delattr(sys.modules[package], last)
+    if OWN in sys.modules:
+        package, _, last = OWN.rpartition(".")
+        del sys.modules[OWN]
+        delattr(sys.modules[package], last)
     asked = _serve()
     if asked is not None:
         _become(asked)

@@ -347,7 +347,7 @@ class Supervisor:
         log: Path,
         env: Mapping[str, str],
     ) -> Leader:
-        """Start ``python -m WORDS`` from a process that has imported something already.
+        """Start a process that calls a module's ``main()``, from one that has imported something already.
 
         :raises RoundtripError: the run is ending, or nothing can be started.
         """

@@ -6,14 +6,17 @@ one JSON line per task event to a file (`harness.app` says how), which `WorkerWa
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.backend import Backend, Namespace
 from harness.brokers import broker
@@ -29,6 +32,8 @@ PATCHING = ("gevent", "eventlet")
 """Pools that patch modules before Celery imports them."""
 TIMEDELTA = "seconds of timedelta"
 CHORD_UNLOCK = "celery.chord_unlock"
+TASK_ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What Celery calls a task, unless its sender says otherwise."""
 POLL_TAKES = 1.0
 """Seconds after which a run of `CHORD_UNLOCK` is no mere poll: it reads the results of a chord's header."""
 
@@ -143,9 +148,9 @@ def run_namespace(namespace: str) -> str:
 
 
 def words_of(pool: str, name: str, arguments: Sequence[str]) -> list[str]:
-    """What ``python -m`` runs a worker with; as a module, so that paths with spaces work."""
+    """What runs a worker: a module and its arguments; as a module, so that paths with spaces work."""
     return [
-        *("celery", "-A", "harness.app", "worker", "-P", pool, *arguments),
+        *("celery.__main__", "-A", "harness.app", "worker", "-P", pool, *arguments),
         *("-n", f"{name}@localhost", "-l", "WARNING", "--without-mingle", "--without-gossip"),
         "--without-heartbeat",
     ]
@@ -224,6 +229,10 @@ class WorkerWatch:
         self.polls: int = 0
         """How often Celery has polled for a chord's header since any other task had an event."""
         self._polling: dict[str, float] = {}
+        self._mentions: dict[bytes, int] = {}
+        """Where the log mentions an id first: the beginning of its line."""
+        self._indexed = 0
+        """How much of the log has been searched for ids."""
         self._offset = 0
         self._rest = b""
 
@@ -286,17 +295,34 @@ class WorkerWatch:
         if not file.exists():
             return []
         with file.open("rb") as opened:
-            # a neighbour may have logged a message of a mebibyte, more than once
-            opened.seek(max(0, file.stat().st_size - (20_000_000 if needle else 200_000)))
-            text = opened.read()
-        if not needle:
-            return text.decode("utf-8", "backslashreplace").splitlines()[-lines:]
-        found = text.find(needle.encode("utf-8", "backslashreplace"))
-        if found < 0:
-            return []
+            if not needle:
+                opened.seek(max(0, file.stat().st_size - 200_000))
+                told = opened.read().splitlines()[-lines:]
+            else:
+                line = self._mention(opened, needle.encode("utf-8", "backslashreplace"))
+                if line is None:
+                    return []
+                opened.seek(line)
+                told = [each.rstrip(b"\n") for each in itertools.islice(opened, lines)]
         # only what is shown is decoded: of a store that refuses all, the log grows with each cell
-        told = text[text.rfind(b"\n", 0, found) + 1 :].split(b"\n", lines)[:lines]
-        return [line.decode("utf-8", "backslashreplace") for line in told]
+        return [each.decode("utf-8", "backslashreplace") for each in told]
+
+    def _mention(self, log: BinaryIO, needle: bytes) -> int | None:
+        """Where the first line of the log begins that mentions `needle`. Looks once for all ids of tasks."""
+        log.seek(self._indexed)
+        new = log.read()
+        whole = new.rfind(b"\n") + 1
+        for found in TASK_ID.finditer(new, 0, whole):
+            if found[0] not in self._mentions:
+                self._mentions[found[0]] = self._indexed + new.rfind(b"\n", 0, found.start()) + 1
+        self._indexed += whole
+        if TASK_ID.fullmatch(needle):
+            return self._mentions.get(needle)
+        # a neighbour may have logged a message of a mebibyte, more than once
+        began = log.seek(max(0, self._indexed - 20_000_000))
+        text = log.read()
+        at = text.find(needle)
+        return None if at < 0 else began + text.rfind(b"\n", 0, at) + 1
 
 
 def runs(pid: int) -> bool:
