@@ -320,6 +320,8 @@ class Observer:
         self._asked: dict[Configuration, list[Asked]] = {}
         self._streams: dict[Configuration, Iterator[tuple[str, Observation]]] = {}
         self._seen: dict[tuple[Configuration, str], Observation] = {}
+        self._cut_short: dict[Configuration, str] = {}
+        """Why a configuration ended before all of its cells were observed."""
         self._broken: str | None = None
 
     def plan(self, asked: Sequence[Asked]) -> None:
@@ -376,9 +378,11 @@ class Observer:
             self._broken = str(error)
             return Observation(Verdict.INDETERMINATE, Blame.HARNESS, False, self._broken)
         except StopIteration:
-            return Observation(
-                Verdict.INDETERMINATE, Blame.HARNESS, False, "its configuration ended without an answer"
-            )
+            self._cut_short.setdefault(configuration, "its configuration ended without an answer")
+        except RoundtripError as error:  # of this configuration alone: no process of its can be started
+            self._cut_short[configuration] = str(error)
+        if key not in self._seen:
+            return Observation(Verdict.INDETERMINATE, Blame.HARNESS, False, self._cut_short[configuration])
         return self._seen.pop(key)
 
     def _last(self, asked: Asked) -> bool:

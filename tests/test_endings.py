@@ -164,6 +164,24 @@ def test_docker_kill_of_a_store(tmp_path, temporary):
     assert not matrix_run.left_in(temporary)
 
 
+def test_sigkill_of_what_starts_workers(tmp_path, temporary):
+    """No worker can be started any more: each cell that needs one says so, and the run comes to its end."""
+
+    def kill(folder: Path) -> None:
+        for row in processes._records(folder):
+            if row["kind"] == "nursery":
+                processes.kill_group(int(str(row["pid"])))
+
+    arguments = ("--runtime", "local", "-m", "redis and not slow")  # more workers than are started ahead
+    code, output, log = run_and_kill(tmp_path, temporary, "nursery", "redis", arguments, kill)
+    assert code == 1, output
+    assert log.complete
+    left = [one for one in log.observations if one.outcome not in ("passed", "expected")]
+    assert left
+    assert {(one.verdict, one.blame) for one in left} == {("indeterminate", "harness")}
+    assert all("no process can be started" in one.detail for one in left), left[0].detail
+
+
 @pytest.fixture
 def foreign_redis(tmp_path):
     """A server that no run has started: its URL and its process."""
