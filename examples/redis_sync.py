@@ -1,7 +1,7 @@
 """celery-redis-sync from PyPI: Redis without publish and subscribe (https://pypi.org/project/celery-redis-sync/).
 
     pip install celery-redis-sync
-    pytest scenarios --backend=examples/celery_redis_sync.py -m redis-sync
+    pytest scenarios --backend=examples/redis_sync.py -m redis-sync
 
 Use a virtual environment of its own: once installed, the package takes over ``redis://`` URLs as well.
 """
@@ -64,7 +64,7 @@ class RedisSync(Backend):
 
 
 class RedisSyncMended(RedisSync):
-    """The same with the workaround of celery_redis_sync.toml."""
+    """The same with the workaround of redis_sync.toml."""
 
     name = "redis-sync-mended"
     description = "Redis, read by polling; writing mended"

@@ -40,7 +40,8 @@ from harness.watching import Ending, Wait, Watcher, how_it_ended
 from harness.worker import PATCHING, SETUP_VARIABLE, Setup, run_namespace, words_of
 
 SOCKET = "supervisor.sock"
-LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG)
+NURSERY_LOG = "nursery.log"
+LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG, NURSERY_LOG)
 """What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
 AHEAD = 2
 """Workers started before a pytest process asks for them, so that their start costs nobody time."""
@@ -359,7 +360,7 @@ class Supervisor:
         """The process that forks; started when it is asked for first."""
         with self._starting():
             if imports not in self._nurseries:
-                made = Nursery(imports, self.folder / "nursery.log", environment_of(self.folder, {}))
+                made = Nursery(imports, self.folder / NURSERY_LOG, environment_of(self.folder, {}))
                 self._nurseries[imports] = made
                 self.children[made.pid] = Leader("nursery", made.pid, self.folder)
             return self._nurseries[imports]

@@ -188,7 +188,8 @@ def test_logs_are_copied_from_a_run_that_leaves_nothing(tmp_path, temporary):
     assert not matrix_run.left_in(temporary)
     copied = {str(log.relative_to(tmp_path / "logs")) for log in (tmp_path / "logs").rglob("*.*")}
     assert copied == {
-        *("supervisor.log", "services/redis/service.log", "workers/w1/worker.log", "clients/c1/client.log")
+        *("supervisor.log", "nursery.log"),
+        *("services/redis/service.log", "workers/w1/worker.log", "clients/c1/client.log"),
     }
     assert (tmp_path / "logs/services/redis/service.log").read_text()
 

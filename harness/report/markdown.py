@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from harness.report.model import OUTCOMES, VERDICTS, MatrixRow, Report, Tally, build, printable, worst
+from harness.report.model import OUTCOMES, VERDICTS, MatrixRow, Report, Tally, build, counted, printable, worst
 from harness.runlog import RunLog
 from harness.verdict import Outcome
 
@@ -55,7 +55,7 @@ def _blocks(report: Report) -> Iterator[list[str]]:
             "",
             "### Known deviations",
             "",
-            f"{cells:,} cells, by {len(report.known):,} expectations: {names}",
+            f"{counted(cells, 'cell')}, by {counted(len(report.known), 'expectation')}: {names}",
         ]
     yield from _not_run(report)
     versions = [f"Python {report.log.header.python}"]
@@ -99,14 +99,14 @@ def _failures(report: Report) -> Iterator[list[str]]:
     if not report.failures:
         return
     failed = report.log.counts[Outcome.FAILED]
-    yield ["", f"### Failed: {failed:,} cell{'' if failed == 1 else 's'}"]
+    yield ["", f"### Failed: {counted(failed, 'cell')}"]
     for found in report.failures:
         blame = f", blame {found.blame}" if found.blame else ""
         title = (
             f"{VERDICTS[found.verdict].glyph} {found.verdict}{blame}: "
             f"{code(found.scenario)} {code(found.point) if found.point else ''}"
         ).strip()
-        cells = f"{found.cells:,} cell{'' if found.cells == 1 else 's'}"
+        cells = counted(found.cells, "cell")
         yield [
             "",
             f"<details><summary>{title} &middot; {cells}, {text(', '.join(found.backends))}</summary>",
@@ -129,7 +129,7 @@ def _not_run(report: Report) -> Iterator[list[str]]:
         return
     yield ["", "### Not run", ""]
     for group in report.not_run:
-        cells = f"{group.cells:,} cell{'' if group.cells == 1 else 's'}"
+        cells = counted(group.cells, "cell")
         remedies = "; ".join(code(remedy) for remedy in group.remedies) or "the log names no command for it"
         yield [
             f"- {cells} of {text(', '.join(group.backends))}: {text(group.reason)}. Mend it with: {remedies}"

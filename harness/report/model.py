@@ -280,6 +280,11 @@ def worst(counts: Mapping[Outcome, int]) -> Outcome:
     return next((outcome for outcome in OUTCOMES if counts.get(outcome)), Outcome.SKIPPED)
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things, for a person: ``1 cell``, ``1,200 cells``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def sentence(counts: Mapping[Outcome, int]) -> str:
     """The run in one sentence: ``12 cells: 8 passed, 2 expected deviations, 1 failed, 1 not run``."""
     total = sum(counts.values())
@@ -287,8 +292,8 @@ def sentence(counts: Mapping[Outcome, int]) -> str:
         return "No cell was judged."
     expected = counts.get(Outcome.EXPECTED, 0)
     return (
-        f"{total:,} cell{'' if total == 1 else 's'}: {counts.get(Outcome.PASSED, 0):,} passed, "
-        f"{expected:,} expected deviation{'' if expected == 1 else 's'}, "
+        f"{counted(total, 'cell')}: {counts.get(Outcome.PASSED, 0):,} passed, "
+        f"{counted(expected, 'expected deviation')}, "
         f"{counts.get(Outcome.FAILED, 0):,} failed, {counts.get(Outcome.SKIPPED, 0):,} not run"
     )
 
