@@ -148,8 +148,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail, instead of skipping, when this backend (or 'all') cannot be run",
     )
     broker = matrix.DEFAULTS[Axis.BROKER]
-    add("--broker", default=broker, help="message broker of the workers: redis, rabbitmq or "
-        "filesystem, which loses messages now and then: docs/brokers.md (default: %(default)s)")
+    add(
+        "--broker",
+        default=broker,
+        help="message broker of the workers: redis, rabbitmq or "
+        "filesystem, which loses messages now and then: docs/brokers.md (default: %(default)s)",
+    )
     add("--pool", default="prefork", help="worker pool: prefork (default), threads, solo, gevent or eventlet")
     add(
         "--run-log",

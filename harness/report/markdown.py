@@ -9,7 +9,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from harness.report.model import OUTCOMES, VERDICTS, MatrixRow, Report, Tally, build, counted, printable, worst
+from harness.report.model import (
+    OUTCOMES,
+    VERDICTS,
+    MatrixRow,
+    Report,
+    Tally,
+    build,
+    counted,
+    printable,
+    worst,
+)
 from harness.runlog import RunLog
 from harness.verdict import Outcome
 
