@@ -163,8 +163,10 @@ def _required(text: str) -> Requirement:
 
 @functools.cache
 def _contains(text: str, found: str) -> bool:
+    """A name alone is met by any version, also by one that cannot be compared, as MinIO's dates."""
+    specifier = _required(text).specifier
     try:
-        return _required(text).specifier.contains(Version(found), prereleases=True)
+        return not specifier or specifier.contains(Version(found), prereleases=True)
     except InvalidVersion:
         return False
 

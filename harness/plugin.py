@@ -277,13 +277,20 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring the cells of a worker configuration together; the order is otherwise the collected one."""
-    place: dict[matrix.Configuration, int] = {}
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Bring the cells of a worker configuration together; the order is otherwise the collected one.
+
+    Where several processes share the work, configurations with a worker of their own, which mostly wait, are
+    spread among those of the matrix, which mostly compute.
+    """
+    kinds: dict[bool, dict[matrix.Configuration, int]] = {True: {}, False: {}}
     for item in items:
         if isinstance(item, CellItem):
-            place.setdefault(item.cell.configuration, len(place))
-    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else -1)
+            asked = item.cell.configuration
+            found = kinds[bool(asked.worker) and config.stash[STATE].is_xdist_worker]
+            found.setdefault(asked, len(found))
+    place = {asked: (at / len(found), kind) for kind, found in kinds.items() for asked, at in found.items()}
+    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else (-1, False))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

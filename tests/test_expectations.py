@@ -130,6 +130,8 @@ def test_a_product_is_named_in_any_case_and_its_pre_releases_count() -> None:
 
 def test_a_version_that_is_none_excuses_nothing() -> None:
     assert not expectation(versions=["oddly>=1"]).holds_for({"oddly": "from the trunk"})
+    assert expectation(versions=["oddly"]).holds_for({"oddly": "from the trunk"})
+    assert not expectation(versions=["oddly"]).holds_for({})
 
 
 def test_two_expectations_for_a_cell_overlap_only_where_both_hold(tmp_path: Path) -> None:

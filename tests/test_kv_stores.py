@@ -80,6 +80,7 @@ def test_no_binary_names_the_command_that_brings_it(tmp_path, monkeypatch):
     ],
 )
 def test_a_mongod_that_does_not_start_says_why(tmp_path, monkeypatch, said, remedy):
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     (tmp_path / "mongod").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 127\n")
     (tmp_path / "mongod").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
@@ -87,6 +88,19 @@ def test_a_mongod_that_does_not_start_says_why(tmp_path, monkeypatch, said, reme
         service("mongodb").local_command(1, tmp_path)
     assert said in caught.value.problem
     assert caught.value.remedy == remedy
+
+
+def test_a_mongod_without_libcurl_gets_that_of_a_wheel(tmp_path, monkeypatch):
+    fails = "echo error while loading shared libraries: libcurl.so.4 >&2; exit 127"
+    (tmp_path / "mongod").write_text(
+        f'#!/bin/sh\ntest -e "${{LD_LIBRARY_PATH%%:*}}/libcurl.so.4" || {{ {fails}; }}\n'
+    )
+    (tmp_path / "mongod").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    command = service("mongodb").local_command(1, tmp_path)
+    assert command.argv[0] == str(tmp_path / "mongod")
+    names, libraries = command.environment["LD_LIBRARY_PATH"].split(":")
+    assert (Path(names) / "libcurl.so.4").resolve().parent == Path(libraries)
 
 
 def test_minio_that_was_built_here_goes_before_rclone(tmp_path, monkeypatch):

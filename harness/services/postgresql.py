@@ -149,7 +149,9 @@ def _as_nobody() -> tuple[str, ...]:
             "PostgreSQL refuses to run as root, and there is no setpriv", "apt-get install util-linux"
         )
     user = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    return (found, *user, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--")
+    # access(2), which initdb asks, goes by that only where a change of user changes no capability
+    way = ("--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    return (found, *user, *way, "--")
 
 
 SERVICE = PostgreSQL()
