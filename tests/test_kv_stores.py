@@ -80,7 +80,7 @@ def test_no_binary_names_the_command_that_brings_it(tmp_path, monkeypatch):
     ],
 )
 def test_a_mongod_that_does_not_start_says_why(tmp_path, monkeypatch, said, remedy):
-    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.setattr("importlib.metadata.files", lambda *_: None)
     (tmp_path / "mongod").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 127\n")
     (tmp_path / "mongod").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")

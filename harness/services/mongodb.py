@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -120,19 +121,19 @@ def _cannot_start(binary: str, environment: dict[str, str]) -> str | None:
 
 
 def _libcurl_of_wheel(folder: Path) -> dict[str, str] | None:
-    """Environment in which the libcurl inside the pycurl wheel is found under its usual name; None: no wheel."""
-    wheel = importlib.util.find_spec("pycurl")
-    if wheel is None or wheel.origin is None:
+    """Environment in which the pycurl wheel's libcurl is found under its usual name; None: no such wheel."""
+    try:
+        files = metadata.files("pycurl") or ()
+    except metadata.PackageNotFoundError:
         return None
-    libraries = Path(wheel.origin).parent / "pycurl.libs"
-    found = next(libraries.glob("libcurl-*.so.4*"), None)
+    found = next((Path(str(file.locate())) for file in files if file.name.startswith("libcurl-")), None)
     if found is None:
         return None
     names = folder / "libraries"
     names.mkdir(exist_ok=True)
     (names / "libcurl.so.4").symlink_to(found)
     # that library needs others that lie beside it
-    return {"LD_LIBRARY_PATH": f"{names}{os.pathsep}{libraries}"}
+    return {"LD_LIBRARY_PATH": f"{names}{os.pathsep}{found.parent}"}
 
 
 def _of_wheel() -> str | None:
