@@ -56,7 +56,15 @@ class NotReady(RoundtripError):
 
 
 class Rejected(RoundtripError):
-    """A server answered and refused (wrong password, other protocol): asking again does not help."""
+    """A server answered and refused (wrong password, other protocol): asking again does not help.
+
+    :param problem: one line: what it refused.
+    :param remedy: what to do instead.
+    """
+
+    def __init__(self, problem: str, remedy: str = "check user and password in the URL") -> None:
+        self.remedy = remedy
+        super().__init__(problem)
 
 
 class SupervisorGone(RoundtripError):

@@ -278,19 +278,27 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Bring the cells of a worker configuration together; the order is otherwise the collected one.
+    """Bring the cells of a worker configuration together, and the configurations of a backend.
 
-    Where several processes share the work, configurations with a worker of their own, which mostly wait, are
-    spread among those of the matrix, which mostly compute.
+    A client serves all configurations of its backend that follow each other. Where several processes share
+    the work, workers of their own, whose cells mostly wait, are spread among those of the matrix, whose
+    cells mostly compute. The order is otherwise the collected one.
     """
-    kinds: dict[bool, dict[matrix.Configuration, int]] = {True: {}, False: {}}
+    backends: dict[str, int] = {}
+    kinds: dict[tuple[str, bool], dict[matrix.Configuration, int]] = {}
     for item in items:
         if isinstance(item, CellItem):
             asked = item.cell.configuration
-            found = kinds[bool(asked.worker) and config.stash[STATE].is_xdist_worker]
+            backends.setdefault(asked.backend, len(backends))
+            own = bool(asked.worker) and config.stash[STATE].is_xdist_worker
+            found = kinds.setdefault((asked.backend, own), {})
             found.setdefault(asked, len(found))
-    place = {asked: (at / len(found), kind) for kind, found in kinds.items() for asked, at in found.items()}
-    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else (-1, False))
+    place = {
+        asked: (backends[backend], at / len(found), own)
+        for (backend, own), found in kinds.items()
+        for asked, at in found.items()
+    }
+    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else (-1, 0, 0))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

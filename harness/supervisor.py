@@ -206,7 +206,7 @@ def ready(service: Service, url: str, ended: Callable[[], str | None], within: f
             last[0] = str(error)
             return None
         except Rejected as error:
-            raise ServiceUnavailable(f"{where}: {error}", "check user and password in the URL") from error
+            raise ServiceUnavailable(f"{where}: {error}", error.remedy) from error
 
     found = poll.until(answer, within, longest=0.1)
     if found is None:

@@ -142,20 +142,25 @@ def test_a_server_that_speaks_something_else_is_not_ready(tmp_path, name):
             service(name).probe(url, timeout=1.0)
 
 
+ONE_S3_CELL = ("-m", "s3 and json and zlib", "-k", "int_42")
+
+
 def test_wrong_credentials_of_s3(tmp_path):
     with running("s3", tmp_path) as url:
         for user, password in ((s3_service.KEY, "wr0ng-s3cret"), ("nobody", s3_service.SECRET)):
             with pytest.raises(Rejected, match="it refused the credentials"):
                 service("s3").probe(with_user(url, user, password), timeout=5)
         wrong = with_user(url, s3_service.KEY, "wr0ng-s3cret")
-        line = says(tmp_path, "-m", "s3 and json and zlib", "-k", "int_42", "--service", f"s3={wrong}")
+        line = says(tmp_path, *ONE_S3_CELL, "--service", f"s3={wrong}")
     assert "check user and password" in line
     assert "wr0ng-s3cret" not in line
 
 
 def test_a_bucket_that_is_not_there(tmp_path):
-    with running("s3", tmp_path) as url, pytest.raises(Rejected, match="it has no bucket 'nowhere'"):
-        service("s3").probe(url + "nowhere", timeout=5)
+    with running("s3", tmp_path) as url:
+        line = says(tmp_path, *ONE_S3_CELL, "--service", f"s3={url}nowhere")
+    assert "it has no bucket 'nowhere'" in line
+    assert "make that bucket" in line
 
 
 def test_wrong_credentials_of_mongodb(tmp_path):
@@ -191,9 +196,10 @@ def test_a_memcached_that_wants_a_password(tmp_path):
         folder.chmod(folder.stat().st_mode | 0o055)  # the server gives root up before it reads the file
     with (
         running("memcached", tmp_path, "-Y", str(tmp_path / "passwords")) as url,
-        pytest.raises(Rejected, match="wants a user and a password"),
+        pytest.raises(Rejected, match="wants a user and a password") as caught,
     ):
         service("memcached").probe(url, timeout=5)
+    assert caught.value.remedy == "name a memcached without SASL"
 
 
 @pytest.mark.parametrize(

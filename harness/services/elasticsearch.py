@@ -53,7 +53,7 @@ class Elasticsearch(Service):
         except (elasticsearch.AuthenticationException, elasticsearch.AuthorizationException) as error:
             raise Rejected(f"it refused the credentials: {error}") from error
         except elasticsearch.UnsupportedProductError as error:
-            raise Rejected(f"it is no Elasticsearch: {error}") from error
+            raise Rejected(f"it is no Elasticsearch: {error}", "name an Elasticsearch 8 server") from error
         except (elasticsearch.ApiError, elasticsearch.TransportError) as error:
             raise NotReady(f"no answer: {error}") from error
         finally:

@@ -43,7 +43,10 @@ class Memcached(Service):
             version = client.version()
         except MemcacheError as error:
             if b"unauthenticated" in error.args:
-                raise Rejected("it wants a user and a password, and Celery's client gives none") from error
+                raise Rejected(
+                    "it wants a user and a password, and Celery's client gives none",
+                    "name a memcached without SASL",
+                ) from error
             raise NotReady(f"no answer of memcached: {error!r}") from error
         except OSError as error:
             raise NotReady(f"no answer: {error}") from error

@@ -76,7 +76,9 @@ class RabbitMQ(Service):
         except amqp.AccessRefused as error:
             raise Rejected(f"it refused the credentials: {error}") from error
         except amqp.NotAllowed as error:
-            raise Rejected(f"it refused the virtual host: {error}") from error
+            raise Rejected(
+                f"it refused the virtual host: {error}", "check what follows the port in the URL"
+            ) from error
         except (amqp.AMQPError, OSError) as error:
             raise NotReady(f"no answer: {error}") from error
         finally:

@@ -125,7 +125,9 @@ class S3(Service):
             if code in REFUSED:
                 raise Rejected(f"it refused the credentials: {error}") from error
             if code in ("404", "NoSuchBucket"):
-                raise Rejected(f"it has no bucket {endpoint.bucket!a}") from error
+                raise Rejected(
+                    f"it has no bucket {endpoint.bucket!a}", "make that bucket, or name another in the URL"
+                ) from error
             raise NotReady(f"no answer of S3: {error}") from error
         except (BotoCoreError, OSError) as error:
             raise NotReady(f"no answer: {error}") from error
