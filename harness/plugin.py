@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from harness import containers, matrix
 from harness.conductor import Asked
@@ -277,28 +278,13 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Bring the cells of a worker configuration together, and the configurations of a backend.
-
-    A client serves all configurations of its backend that follow each other. Where several processes share
-    the work, workers of their own, whose cells mostly wait, are spread among those of the matrix, whose
-    cells mostly compute. The order is otherwise the collected one.
-    """
-    backends: dict[str, int] = {}
-    kinds: dict[tuple[str, bool], dict[matrix.Configuration, int]] = {}
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the cells of a worker configuration together; the order is otherwise the collected one."""
+    place: dict[matrix.Configuration, int] = {}
     for item in items:
         if isinstance(item, CellItem):
-            asked = item.cell.configuration
-            backends.setdefault(asked.backend, len(backends))
-            own = bool(asked.worker) and config.stash[STATE].is_xdist_worker
-            found = kinds.setdefault((asked.backend, own), {})
-            found.setdefault(asked, len(found))
-    place = {
-        asked: (backends[backend], at / len(found), own)
-        for (backend, own), found in kinds.items()
-        for asked, at in found.items()
-    }
-    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else (-1, 0, 0))
+            place.setdefault(item.cell.configuration, len(place))
+    items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else -1)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -382,6 +368,22 @@ class CellFailed(Exception):
 
 
 # -- running and reporting
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a cell as pytest does, and report of its setup and teardown only what did not pass.
+
+    They do nothing, and under xdist each report goes from process to process.
+    """
+    if not isinstance(item, CellItem):
+        return None
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            hook.pytest_runtest_logreport(report=report)
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
 
 import matrix_run
 import pytest
@@ -288,25 +287,6 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
     assert set().union(*processes.values()) == {"gw0", "gw1"}
     configurations = runlog.read(tmp_path / "run.jsonl").configurations
     assert len(configurations) == 32
-
-
-def test_workers_that_wait_are_spread_among_those_that_compute(tmp_path):
-    found = {}
-    for name, more in (("alone", ()), ("shared", ("-n", "1"))):
-        (tmp_path / name).mkdir()
-        selection = ("-m", "filesystem and json and (at_rest or lifetime) and not slow", "--runtime", "local")
-        done = matrix_run.run(tmp_path / name, *selection, *more)
-        assert done.returncode == 0, done.stdout
-        configurations = runlog.read(tmp_path / name / "run.jsonl").configurations
-        found[name] = [one.cell.get("worker", "") for one in configurations]
-    alone, shared = found["alone"], found["shared"]
-    computing = alone.index(next(filter(None, alone)))
-    assert computing > 2
-    assert not any(alone[:computing])
-    assert sorted(alone) == sorted(shared)
-    # between any two of the matrix
-    places = [at for at, worker in enumerate(shared) if not worker]
-    assert all(second - first > 1 for first, second in pairwise(places))
 
 
 @pytest.mark.parametrize("parallel", [(), ("-n", "2")])
