@@ -52,6 +52,19 @@ class Selector(BaseModel):
     pool: Names = ("*",)
     value: Names = ("*",)
     case: Names = ("*",)
+    versions: Names = ()
+    """Ranges of packages and server products, all of which must be met."""
+
+    @field_validator("versions")
+    @classmethod
+    def _parse(cls, versions: tuple[str, ...]) -> tuple[str, ...]:
+        for text in versions:
+            try:
+                Requirement(text)
+            except InvalidRequirement as error:
+                why = str(error).splitlines()[0]  # packaging draws a caret below
+                raise ValueError(f"{text!a} is no version range: {why}") from error
+        return versions
 
     def names(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis)) -> bool:
         """Whether it names this cell, as far as these axes tell."""
@@ -68,9 +81,20 @@ class Selector(BaseModel):
                 return False
         return True
 
+    def holds_for(self, products: Mapping[str, str]) -> bool:
+        """Whether the versions at hand lie in all ranges.
+
+        :param products: versions of the server products of this run, by lower-case name; Python
+            packages are looked up themselves.
+        """
+        return all(_in_range(text, products) for text in self.versions)
+
 
 class Also(Selector):
-    """Further cells in which the cause of an expectation shows: in the same way, if it says nothing else."""
+    """Further cells in which the cause of an expectation shows: in the same way, if it says nothing else.
+
+    Its ``versions`` must be met beside those of the expectation.
+    """
 
     verdict: Verdict | None = None
     blame: Blame | None = None
@@ -87,20 +111,8 @@ class Expectation(Selector):
     verdict: Verdict
     blame: Blame
     reason: str = Field(min_length=20)
-    versions: Names = ()
     link: str = Field(pattern=r"^(https://\S+|none-found)$")
     workaround: str = Field(min_length=5)
-
-    @field_validator("versions")
-    @classmethod
-    def _parse(cls, versions: tuple[str, ...]) -> tuple[str, ...]:
-        for text in versions:
-            try:
-                Requirement(text)
-            except InvalidRequirement as error:
-                why = str(error).splitlines()[0]  # packaging draws a caret below
-                raise ValueError(f"{text!a} is no version range: {why}") from error
-        return versions
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
@@ -110,21 +122,18 @@ class Expectation(Selector):
         """Whether one of the selectors names this cell, as far as these axes tell."""
         return any(selector.names(cell, axes) for selector in self.selectors)
 
-    def for_cell(self, cell: Cell) -> Expectation:
-        """This expectation with the verdict and blame that this cell must show."""
+    def for_cell(self, cell: Cell, products: Mapping[str, str]) -> Expectation | None:
+        """This expectation with the verdict and blame that a cell must show; None if it does not hold there.
+
+        :param products: as `holds_for` takes them.
+        """
+        if not self.holds_for(products):
+            return None
         for further in self.also:
-            if further.names(cell):
+            if further.names(cell) and further.holds_for(products):
                 told = {"verdict": further.verdict, "blame": further.blame}
                 return self.model_copy(update={name: one for name, one in told.items() if one})
-        return self
-
-    def holds_for(self, products: Mapping[str, str]) -> bool:
-        """Whether the versions at hand lie in all ranges.
-
-        :param products: versions of the server products of this run, by lower-case name; Python
-            packages are looked up themselves.
-        """
-        return all(_in_range(text, products) for text in self.versions)
+        return self if self.names(cell) else None
 
 
 class _File(BaseModel):
@@ -244,13 +253,14 @@ class Expectations:
         if key not in self._near:
             settled = [axis for axis in Axis if axis not in (Axis.VALUE, Axis.CASE)]
             self._near[key] = [one for one in self.all if one.selects(cell, settled)]
-        found = [one for one in self._near[key] if one.selects(cell) and one.holds_for(products)]
+        told = (one.for_cell(cell, products) for one in self._near[key])
+        found = [one for one in told if one is not None]
         later = {name for one in found for name in one.before}
         found = [one for one in found if one.id not in later]
         if len(found) > 1:
             both = " and ".join(f"{one.id} ({self.origin[one.id]})" for one in found)
             raise Overlap(f"expectations {both} both select {cell.cell_id}: narrow one of them")
-        return found[0].for_cell(cell) if found else None
+        return found[0] if found else None
 
 
 def files(extra: Iterable[str] = ()) -> list[Path]:

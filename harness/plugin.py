@@ -152,8 +152,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--broker",
         default=broker,
-        help="message broker of the workers: redis, rabbitmq or "
-        "filesystem, which loses messages now and then: docs/brokers.md (default: %(default)s)",
+        help=f"message broker of the workers: {', '.join(matrix.BROKERS)}; filesystem loses messages now and "
+        "then: docs/brokers.md (default: %(default)s)",
     )
     add("--pool", default="prefork", help="worker pool: prefork (default), threads, solo, gevent or eventlet")
     add(

@@ -130,8 +130,24 @@ def test_a_product_is_named_in_any_case_and_its_pre_releases_count() -> None:
 
 def test_a_version_that_is_none_excuses_nothing() -> None:
     assert not expectation(versions=["oddly>=1"]).holds_for({"oddly": "from the trunk"})
+
+
+def test_a_name_alone_is_met_by_any_version() -> None:
     assert expectation(versions=["oddly"]).holds_for({"oddly": "from the trunk"})
     assert not expectation(versions=["oddly"]).holds_for({})
+
+
+def test_further_cells_may_be_those_of_some_versions_only(tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    also = 'scenario = "test_id"\nverdict = "lost"\nversions = ["oddly"]\n'
+    file.write_text(entry(versions=["celery>=5"]) + "[[expectation.also]]\n" + also)
+    known = Expectations([file])
+    found = known.of(cell("test_id"), {"oddly": "1"})
+    assert found is not None
+    assert found.verdict is Verdict.LOST
+    assert known.of(cell("test_id"), {}) is None
+    assert known.of(cell(), {}) is not None
+    assert known.of(cell("test_id"), {"oddly": "1", "celery": "4"}) is None
 
 
 def test_two_expectations_for_a_cell_overlap_only_where_both_hold(tmp_path: Path) -> None:

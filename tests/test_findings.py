@@ -147,8 +147,8 @@ CELERY_NAMES = {
 
 
 @contextmanager
-def _served(name: str, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A server as a process of this machine: its URL, its product and version.
+def _served(name: str, folder: Path) -> Iterator[str]:
+    """A server as a process of this machine: its URL.
 
     :raises ServiceUnavailable: this machine cannot serve it.
     """
@@ -159,9 +159,7 @@ def _served(name: str, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     child = processes.Child("test", command.argv, folder, folder / "service.log", command.environment)
     try:
         url = one.local_url(port)
-        product, version = ready(
-            one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within
-        )
+        ready(one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within)
         if name == "cassandra":
             _make_keyspace(url)
         if name == "mariadb":
@@ -169,7 +167,7 @@ def _served(name: str, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
                 cursor.execute("create database finding")
         if name == "s3":
             Endpoint.of(url).client().create_bucket(Bucket="finding")
-        yield url.replace(*CELERY_NAMES.get(name, ("", ""))), {product.lower(): version}
+        yield url.replace(*CELERY_NAMES.get(name, ("", "")))
     finally:
         child.kill()
         child.process.wait()
@@ -196,26 +194,22 @@ def ended(
         if item.path == request.path and "asked" in getattr(item, "callspec", _NoCall).params
     ]
     missing: dict[str, str] = {}
-    products: dict[str, dict[str, str]] = {}
     with ExitStack() as running, ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         servers: dict[str, str] = {}
         for name in sorted({needed for asked in selected if (needed := _needed(asked))}):
             try:
-                served = _served(name, tmp_path_factory.mktemp(name))
-                servers[name], products[name] = running.enter_context(served)
+                servers[name] = running.enter_context(_served(name, tmp_path_factory.mktemp(name)))
             except ServiceUnavailable as error:
                 missing[name] = str(error)
         jobs: dict[Asked, Future[Ended]] = {
             asked: pool.submit(_run, asked, folder / asked.id / asked.kind, servers)
             for asked in selected
             if _needed(asked) not in missing
-            and KNOWN[asked.id].holds_for(products.get(str(_needed(asked)), {}))
         }
 
         def result(asked: Asked) -> Ended:
             if asked not in jobs:
-                needed = str(_needed(asked))
-                pytest.skip(missing.get(needed) or f"it is not for {products[needed]}")
+                pytest.skip(missing[str(_needed(asked))])
             return jobs[asked].result()
 
         yield result

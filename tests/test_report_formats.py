@@ -62,6 +62,10 @@ def test_the_summary_has_totals_a_table_and_what_to_do(log: RunLog) -> None:
     assert f"{expected} cells, by {len(report.known)} expectations" in told
 
 
+def test_a_number_of_things() -> None:
+    assert [model.counted(number, "cell") for number in (0, 1, 1200)] == ["0 cells", "1 cell", "1,200 cells"]
+
+
 def test_each_failure_shows_the_command_that_repeats_it(log: RunLog) -> None:
     told = render_markdown(log)
     for found in model.build(log).failures:

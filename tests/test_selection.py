@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import matrix_run
@@ -287,6 +288,24 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
     assert set().union(*processes.values()) == {"gw0", "gw1"}
     configurations = runlog.read(tmp_path / "run.jsonl").configurations
     assert len(configurations) == 32
+
+
+@pytest.mark.parametrize(("breaks", "reported"), [("", ["call"]), ("yes", ["call", "teardown"])])
+def test_of_setup_and_teardown_only_what_fails_is_reported(tmp_path, breaks, reported):
+    (tmp_path / "noting.py").write_text(
+        "import os\n"
+        "def pytest_runtest_teardown():\n"
+        "    if os.environ['BREAKS']: raise RuntimeError('of somebody else')\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    with open(os.environ['NOTES'], 'a') as notes: print(report.when, file=notes)\n"
+    )
+    paths = os.pathsep.join((str(tmp_path), str(matrix_run.ROOT)))
+    notes = tmp_path / "notes.txt"
+    environment = {"PYTHONPATH": paths, "NOTES": str(notes), "BREAKS": breaks}
+    cell = "scenarios/test_values.py::test_round_trip[filesystem-json-uncompressed-int_42]"
+    done = matrix_run.run(tmp_path, "-p", "noting", "--runtime", "local", cell, environment=environment)
+    assert notes.read_text().split() == reported, done.stdout
+    assert done.returncode == (1 if breaks else 0)
 
 
 @pytest.mark.parametrize("parallel", [(), ("-n", "2")])

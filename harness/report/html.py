@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 
 from harness.diff import MEANINGS, Comparison
 from harness.report import charts
-from harness.report.model import BLAMES, OUTCOMES, VERDICTS, build, printable
+from harness.report.model import BLAMES, OUTCOMES, VERDICTS, build, counted, printable
 from harness.report.text import evidence_lines
 from harness.runlog import LogUnwritable, RunLog
 
@@ -86,6 +86,7 @@ def _environment() -> Environment:
         finalize=_finalize,
     )
     environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["counted"] = counted
     environment.filters["promise"] = _promise
     environment.filters["command"] = lambda words: shlex.join(words)
     return environment

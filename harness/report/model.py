@@ -378,7 +378,7 @@ def _banners(log: RunLog) -> list[str]:
             )
     if flaky := sum("runs" in seen.evidence for seen in log.observations):
         banners.append(
-            f"{flaky:,} cell{' is' if flaky == 1 else 's are'} flaky, and failed for that: "
+            f"{counted(flaky, 'cell')} {'is' if flaky == 1 else 'are'} flaky, and failed for that: "
             "the runs that are joined here do not agree on the verdict."
         )
     banners += [

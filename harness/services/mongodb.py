@@ -97,12 +97,13 @@ def _binary(folder: Path) -> tuple[str, dict[str, str]]:
     said = _cannot_start(binary, {})
     if said is None:
         return binary, {}
-    if "libcurl" not in said:
-        raise ServiceUnavailable(f"{binary} does not start here: {said}")
-    environment = _libcurl_of_wheel(folder)
-    if environment is None or _cannot_start(binary, environment) is not None:
-        raise ServiceUnavailable(f"{binary} does not start here: {said}", "apt-get install libcurl4")
-    return binary, environment
+    lacks_libcurl = "libcurl" in said
+    environment = _libcurl_of_wheel(folder) if lacks_libcurl else None
+    if environment and _cannot_start(binary, environment) is None:
+        return binary, environment
+    raise ServiceUnavailable(
+        f"{binary} does not start here: {said}", "apt-get install libcurl4" if lacks_libcurl else ""
+    )
 
 
 def _cannot_start(binary: str, environment: dict[str, str]) -> str | None:
@@ -130,7 +131,7 @@ def _libcurl_of_wheel(folder: Path) -> dict[str, str] | None:
     if found is None:
         return None
     names = folder / "libraries"
-    names.mkdir(exist_ok=True)
+    names.mkdir()
     (names / "libcurl.so.4").symlink_to(found)
     # that library needs others that lie beside it
     return {"LD_LIBRARY_PATH": f"{names}{os.pathsep}{found.parent}"}
