@@ -53,6 +53,8 @@ ELSEWHERE_WITHIN = 20.0
 """Seconds that another process gets, its start included."""
 CONTROL_WITHIN = 10.0
 """Seconds that a worker gets to answer a remote control command."""
+PING_WITHIN = 0.5
+"""Seconds after which a worker is asked again whether it hears remote control commands."""
 WORKER_ENDS_WITHIN = 15.0
 """Seconds that a worker gets for a warm shutdown."""
 POOL_RESIZED_WITHIN = 15.0
@@ -462,15 +464,19 @@ class Cell:
 
         :raises RuntimeError: it did not answer.
         """
-        self._session.busy("run", START_WITHIN)
+        self._session.busy("run", START_WITHIN + 2 * CONTROL_WITHIN)
         poll.until(self._is_ready, START_WITHIN)
-        name = self.worker_name
-        replies = self.app.control.broadcast(
-            command, arguments=arguments, destination=[name], reply=True, timeout=CONTROL_WITHIN, limit=1
-        )
+        # asynloop (celery/worker/loops.py) says worker_ready before it first looks at its broker, and on Redis
+        # a command that nobody has subscribed to yet is dropped
+        heard = poll.until(lambda: self._tell("ping", within=PING_WITHIN), CONTROL_WITHIN)
+        replies = self._tell(command, within=CONTROL_WITHIN, **arguments) if heard else None
         if not replies:
             raise RuntimeError(f"the worker did not answer {command!a} within {CONTROL_WITHIN:g} s")
-        return replies[0][name]
+        return replies[0][self.worker_name]
+
+    def _tell(self, command: str, within: float, **arguments: object) -> list[dict[str, Any]] | None:
+        told = {"arguments": arguments, "destination": [self.worker_name], "limit": 1}
+        return self.app.control.broadcast(command, reply=True, timeout=within, **told) or None
 
     def plant_message(self, body: bytes) -> None:
         """Put something into the worker's queue natively, as somebody does who is not Celery.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery import states
+from celery import exceptions, states
 from celery.result import result_from_tuple
 
 from harness.matrix import OwnWorker
@@ -237,16 +237,31 @@ def test_forget(cell):
     return cell.promise(held, seen, otherwise=Verdict.STALE, detail=detail)
 
 
-@scenario("backend", "case", answers=["g-inside"], cases=["guarded", "allowed"], worker=OwnWorker("inside"))
+@scenario(
+    "backend",
+    "case",
+    answers=["g-inside"],
+    cases=["guarded", "finished", "waiting"],
+    worker=OwnWorker("inside"),
+)
 def test_inside(cell):
     """A task that waits for another one is told not to, with RuntimeError; ``allow_join_result`` lets it.
 
+    With that, it gets the result whether the other one ends while it waits or has finished before.
+
     https://docs.celeryq.dev/en/stable/userguide/tasks.html#avoid-launching-synchronous-subtasks
     """
-    task = cell.tasks.wait_inside.delay(cell.case == "allowed")
-    yield
+    other, gate = cell.app.AsyncResult(cell.unknown_id()), cell.gate()
+    task = cell.tasks.wait_inside.delay(cell.case, other.id, gate.path)
+    if cell.case == "finished":
+        cell.settle(other)
+        gate.open()
     seen = cell.get(task, propagate=False)
-    if cell.case == "allowed":
-        return cell.equals(seen, 3)
-    held = isinstance(seen.value, RuntimeError) and "Never call result.get()" in str(seen.value)
-    return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"the task returned {seen.value!r}")
+    if cell.case == "guarded":
+        held = isinstance(seen.value, RuntimeError) and "Never call result.get()" in str(seen.value)
+        return cell.promise(held, seen, otherwise=Verdict.ALTERED, detail=f"the task returned {seen.value!r}")
+    if isinstance(seen.value, exceptions.TimeoutError):
+        return cell.promise(
+            False, seen, otherwise=Verdict.LOST, detail="the task waited in vain for the other"
+        )
+    return cell.equals(seen, 3)

@@ -54,7 +54,7 @@ WRONG = {
     "test_tree[fake-childless-collect]": ("altered", "backend"),
     "test_exists[fake-always-there-unknown]": ("altered", "backend"),
     "test_forget[fake-keeps-forgotten-once]": ("stale", "backend"),
-    "test_inside[fake-blind-worker-allowed]": ("altered", "backend"),
+    "test_inside[fake-blind-worker-finished]": ("lost", "backend"),
     "test_id[fake-picky-ids-wildcards]": ("refused", "backend"),
     "test_id_case[fake-lowers-ids]": ("altered", "backend"),
     "test_prefix[fake-ignores-prefix]": ("ignored", "backend"),

@@ -333,3 +333,30 @@ def test_s3_tells_the_lifetime_that_a_lifecycle_rule_gives():
     assert left is not None
     assert abs(left - 2 * 86_400) < 60
     assert s3_backend._seconds_left(None) is None
+
+
+def test_a_command_waits_until_the_worker_hears_it(tmp_path):
+    """Celery says that a worker is ready before it listens: on Redis what is told it earlier is lost."""
+    (tmp_path / "late.py").write_text(
+        """
+import time
+
+from celery import signals
+
+from backends.redis import Redis
+
+
+class Late(Redis):
+    name = "late"
+
+    def prepare(self):
+        # behind the receiver that tells the client
+        signals.worker_init.connect(lambda **_: signals.worker_ready.connect(self.pause, weak=False), weak=False)
+
+    def pause(self, **_):
+        time.sleep(0.7)
+"""
+    )
+    cell = "scenarios/test_state.py::test_revoked[late-before]"
+    made = matrix_run.run(tmp_path, f"--backend={tmp_path / 'late.py'}", "--runtime=local", cell)
+    assert made.returncode == 0, made.stdout

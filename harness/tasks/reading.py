@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.result import allow_join_result
 
+from harness.gates import Gate
 from harness.tasks import named, task
 
 INSIDE_WITHIN = 10.0
@@ -13,11 +14,21 @@ INSIDE_WITHIN = 10.0
 
 
 @task(bind=True)
-def wait_inside(self: Any, allowed: bool) -> object:
-    """Wait for another task's result, with or without permission."""
-    sent = named(self.app, "add").delay(1, 2)
-    if not allowed:
+def wait_inside(self: Any, case: str, other: str, gate: str) -> object:
+    """Wait for another task's result.
+
+    :param case: ``waiting``: it ends while this one waits; ``finished``: it has ended before, as the client says
+        by opening the gate. With permission, both; else without.
+    :param other: the id that the other one is to have.
+    """
+    if case == "waiting":
+        sent = named(self.app, "add_held").apply_async((gate, 1, 2), task_id=other)
+        with allow_join_result():
+            return sent.get(timeout=INSIDE_WITHIN, on_interval=Gate(gate).open)
+    sent = named(self.app, "add").apply_async((1, 2), task_id=other)
+    if case != "finished":
         return sent.get(timeout=INSIDE_WITHIN)
+    Gate(gate).stop()
     with allow_join_result():
         return sent.get(timeout=INSIDE_WITHIN)
 
