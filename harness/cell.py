@@ -466,8 +466,8 @@ class Cell:
         """
         self._session.busy("run", START_WITHIN + 2 * CONTROL_WITHIN)
         poll.until(self._is_ready, START_WITHIN)
-        # asynloop (celery/worker/loops.py) says worker_ready before it first looks at its broker, and on Redis
-        # a command that nobody has subscribed to yet is dropped
+        # asynloop (celery/worker/loops.py) says worker_ready before it first looks at its broker, and Redis
+        # drops a command that nobody has subscribed to yet
         heard = poll.until(lambda: self._tell("ping", within=PING_WITHIN), CONTROL_WITHIN)
         replies = self._tell(command, within=CONTROL_WITHIN, **arguments) if heard else None
         if not replies:

@@ -351,7 +351,10 @@ class Late(Redis):
 
     def prepare(self):
         # behind the receiver that tells the client
-        signals.worker_init.connect(lambda **_: signals.worker_ready.connect(self.pause, weak=False), weak=False)
+        signals.worker_init.connect(self.connect, weak=False)
+
+    def connect(self, **_):
+        signals.worker_ready.connect(self.pause, weak=False)
 
     def pause(self, **_):
         time.sleep(0.7)

@@ -17,8 +17,8 @@ INSIDE_WITHIN = 10.0
 def wait_inside(self: Any, case: str, other: str, gate: str) -> object:
     """Wait for another task's result.
 
-    :param case: ``waiting``: it ends while this one waits; ``finished``: it has ended before, as the client says
-        by opening the gate. With permission, both; else without.
+    :param case: ``waiting``: it ends while this one waits; ``finished``: it has ended before, as the client
+        says by opening the gate. With permission, both; else without.
     :param other: the id that the other one is to have.
     """
     if case == "waiting":
