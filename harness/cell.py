@@ -400,8 +400,9 @@ class Cell:
 
         To wait any more is no use, and where a store loses or refuses everything each cell would pay for it.
         """
-        refused = trace.write_error is not None and trace.wrote is None
-        late = refused or (trace.ended is not None and time.monotonic() > trace.ended + self._shows_within)
+        late = trace.refused or (
+            trace.ended is not None and time.monotonic() > trace.ended + self._shows_within
+        )
         # where reading consumes, only a longer read takes in what the neighbours were answered
         return late and not self._session.backend.reading_consumes and not submission.result.ready()
 
@@ -798,11 +799,15 @@ class Cell:
     def at_rest(self, sent: Submission | AsyncResult[Any]) -> Stored | None:
         """The stored form, read with the store's own client.
 
-        Where reading consumes, that of a twin: the same task, submitted anew and never read.
+        Where reading consumes, that of a twin: the same task, submitted anew and never read. Not if its result
+        was refused: so would be the twin's, and where that ends the worker, nobody would answer.
 
         :raises judging.NoNativeReader: the backend offers none.
         """
-        return judging.look_at_rest(self._session.backend, self._at_rest_id(self._known(sent)))
+        submission = self._known(sent)
+        if self._session.backend.reading_consumes and self._trace(submission).refused:
+            return None
+        return judging.look_at_rest(self._session.backend, self._at_rest_id(submission))
 
     def _known(self, sent: Submission | AsyncResult[Any]) -> Submission:
         """The record of what was sent; a result of the cell's own app is taken into it."""

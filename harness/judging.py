@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import celery.exceptions
+from celery.backends.base import Backend as CeleryBackend
 from celery.exceptions import WorkerLostError
 from kombu.serialization import dumps
 
@@ -254,15 +255,24 @@ def _verdict_of(given: Reply) -> Verdict:
 
 def blame_of(error: BaseException, backend: Backend) -> Blame:
     """Whose an exception is: that of the innermost of its frames that belongs to Celery or to a driver."""
-    packages = {name.partition(".")[0] for name in backend.packages}
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if any(f"/site-packages/{name}/" in frame.filename for name in packages - {"celery", "kombu"}):
+    drivers = _drivers(error, backend)
+    for frame in reversed([frame for frame, _ in traceback.walk_tb(error.__traceback__)]):
+        file = frame.f_code.co_filename
+        if any(f"/site-packages/{name}/" in file for name in drivers):
             return Blame.DRIVER
-        if "/celery/backends/" in frame.filename:
+        if "/celery/backends/" in file or isinstance(frame.f_locals.get("self"), CeleryBackend):
             return Blame.BACKEND
-        if "/celery/" in frame.filename or "/kombu/" in frame.filename:
+        if "/celery/" in file or "/kombu/" in file:
             return Blame.CELERY
     return Blame.BACKEND
+
+
+def _drivers(error: BaseException, backend: Backend) -> set[str]:
+    """The packages that a backend needs, without those in which the result-backend class itself is defined."""
+    met = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    classes = {base for one in met if isinstance(one, CeleryBackend) for base in type(one).__mro__}
+    own = {each.__module__.partition(".")[0] for each in classes}
+    return {name.partition(".")[0] for name in backend.packages} - own - {"celery", "kombu"}
 
 
 def look_at_rest(backend: Backend, task_id: str) -> Stored | None:
@@ -402,8 +412,8 @@ def _reader_or_driver(case: Case) -> Blame:
     error = case.received.error
     if case.received.answer is Answer.RAISED and error is not None:
         frames = traceback.extract_tb(error.__traceback__)
-        packages = {name.partition(".")[0] for name in case.backend.packages}
-        if frames and any(f"/site-packages/{name}/" in frames[-1].filename for name in packages):
+        drivers = _drivers(error, case.backend)
+        if frames and any(f"/site-packages/{name}/" in frames[-1].filename for name in drivers):
             return Blame.DRIVER
     return Blame.BACKEND
 
@@ -411,7 +421,7 @@ def _reader_or_driver(case: Case) -> Blame:
 def _no_value(received: Received) -> tuple[Verdict, str]:
     """Verdict and detail where no result came back."""
     trace, error = received.trace, received.error
-    if received.answer is Answer.RAISED and trace.write_error is not None and trace.wrote is None:
+    if received.answer is Answer.RAISED and trace.refused:
         why = f"{trace.write_error['type']}: {trace.write_error['message']}"
         return Verdict.REFUSED, f"the write raised {why}; so does reading: {_kind(error)}"
     if received.answer is Answer.RAISED:
@@ -422,7 +432,7 @@ def _no_value(received: Received) -> tuple[Verdict, str]:
         if trace.write_error is None:
             return Verdict.INDETERMINATE, f"the task itself raised {_kind(error)}: {error}"
         return Verdict.REFUSED, f"the write was refused, the caller gets {_kind(error)}: {error}"
-    if trace.write_error is not None and trace.wrote is None:
+    if trace.refused:
         why = f"{trace.write_error['type']}: {trace.write_error['message']}"
         return Verdict.REFUSED, f"the write raised {why}; the caller gets nothing by the deadline"
     if received.state not in ("PENDING", "unknown"):

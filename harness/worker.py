@@ -180,6 +180,11 @@ class TaskTrace:
     root: str | None = None
     """Id of the task at the root of the tree to which this one belongs."""
 
+    @property
+    def refused(self) -> bool:
+        """Whether the last that was to be stored could not be."""
+        return self.write_error is not None and self.wrote is None
+
     def add(self, event: dict[str, object]) -> None:
         self.events.append(event)
         at = float(str(event["at"]))

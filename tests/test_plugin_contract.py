@@ -6,7 +6,9 @@ import itertools
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import celery
 import matrix_run
 import pytest
 
@@ -386,3 +388,40 @@ def test_a_service_that_breaks_its_promise_stops_the_run(tmp_path, written, old,
     lines = [line for line in done.stdout.splitlines() if "ERROR" in line]
     assert len(lines) == 1, done.stdout
     assert expected in lines[0]
+
+
+def test_a_result_backend_of_a_package_is_no_driver(tmp_path, monkeypatch):
+    """What another package brings as a result backend is to blame as one, unless its driver raised."""
+    for name in ("their_store", "their_driver"):
+        (tmp_path / "site-packages" / name).mkdir(parents=True)
+    (tmp_path / "site-packages" / "their_driver" / "__init__.py").write_text("def call(): raise OSError")
+    (tmp_path / "site-packages" / "their_store" / "__init__.py").write_text(
+        """
+import their_driver
+from celery.backends.base import Backend
+
+
+class Store(Backend):
+    def own(self):
+        raise OSError
+
+    def helped(self):
+        help_out()
+
+    def driven(self):
+        their_driver.call()
+
+
+def help_out():
+    raise OSError
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    import their_store
+
+    made = SimpleNamespace(packages={"their_store": "their-store", "their_driver": "their-driver"})
+    store = their_store.Store(celery.Celery(set_as_current=False))
+    for ask, blame in (("own", "backend"), ("helped", "backend"), ("driven", "driver")):
+        with pytest.raises(OSError) as caught:
+            getattr(store, ask)()
+        assert judging.blame_of(caught.value, made) == blame, ask

@@ -119,8 +119,8 @@ def observed(python: str, folder: Path, file: str, expression: str, keyword: str
 
 @needs_rabbitmq
 def test_celery_amqp_backend(python, tmp_path):
-    expression = "amqp and (json and zlib or json and state or reading)"
-    asked = "int_42 or test_codec or test_success or test_exists or test_where"
+    expression = "amqp and (json and zlib or json and state or reading or canvas or lifetime)"
+    asked = "int_42 or test_codec or test_success or test_exists or test_where or test_group_saved or zero"
     done, seen = observed(python, tmp_path, "amqp_backend.py", expression, asked)
     assert done.returncode == 0, done.stdout
     assert seen["test_round_trip[amqp-json-zlib-int_42]"].verdict == "exact"

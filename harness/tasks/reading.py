@@ -11,6 +11,8 @@ from harness.tasks import named, task
 
 INSIDE_WITHIN = 10.0
 """Seconds that a task waits for another one."""
+WAITED_FOR = 0.5
+"""Seconds after which the other one ends, where the first is to be found waiting."""
 
 
 @task(bind=True)
@@ -23,8 +25,9 @@ def wait_inside(self: Any, case: str, other: str, gate: str) -> object:
     """
     if case == "waiting":
         sent = named(self.app, "add_held").apply_async((gate, 1, 2), task_id=other)
+        Gate(gate).open(after=WAITED_FOR)
         with allow_join_result():
-            return sent.get(timeout=INSIDE_WITHIN, on_interval=Gate(gate).open)
+            return sent.get(timeout=INSIDE_WITHIN)
     sent = named(self.app, "add").apply_async((1, 2), task_id=other)
     if case != "finished":
         return sent.get(timeout=INSIDE_WITHIN)

@@ -1,0 +1,35 @@
+"""With RabbitMQ as broker, as celery-amqp-backend needs it, no task with an id of over 255 bytes can be sent.
+
+Usage: python amqp-id-over-255-bytes.py amqp://USER:PASSWORD@HOST:PORT// [--workaround]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "findings"))
+
+import struct
+from hashlib import sha256
+from uuid import uuid4
+
+from frame import URL, WORKAROUND, finding_app, main
+
+app = finding_app("celery_amqp_backend.AMQPBackend://", broker=URL, result_exchange="finding")
+
+
+def look():
+    queue, task_id = f"finding-{uuid4()}", "a" * 256
+    if WORKAROUND:
+        task_id = sha256(task_id.encode()).hexdigest()
+    with app.connection_for_write() as connection:
+        try:
+            app.send_task("finding.any", task_id=task_id, queue=queue, connection=connection, retry=False)
+        except struct.error as error:
+            return True, f"to send the task raised {error!r}"
+        finally:
+            connection.default_channel.queue_delete(queue)
+    return False, "the task was sent"
+
+
+if __name__ == "__main__":
+    main(look)
