@@ -5,6 +5,7 @@ Runs inside a client process (or inside pytest with ``--client inline``).
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import threading
@@ -28,6 +29,7 @@ from harness import corpus, elsewhere, evidence, generated, judging, poll, tasks
 from harness.app import build
 from harness.backend import Stored
 from harness.brokers import Message, broker
+from harness.errors import ServiceUnavailable
 from harness.fidelity import compare
 from harness.gates import REACHED_WITHIN, Gate
 from harness.identify import identify
@@ -400,7 +402,7 @@ class Cell:
 
         To wait any more is no use, and where a store loses or refuses everything each cell would pay for it.
         """
-        late = trace.refused or (
+        late = trace.refusal is not None or (
             trace.ended is not None and time.monotonic() > trace.ended + self._shows_within
         )
         # where reading consumes, only a longer read takes in what the neighbours were answered
@@ -741,7 +743,12 @@ class Cell:
 
         :param function: at the top of an importable module.
         :param patch: ``gevent`` or ``eventlet``: what patches that process before anything is imported.
+        :raises ServiceUnavailable: it is not installed.
         """
+        if patch and importlib.util.find_spec(patch) is None:
+            raise ServiceUnavailable(
+                f"the Python package {patch} is missing", f"pip install 'celery-roundtrip[{patch}]'"
+            )
         where = f"{function.__module__}:{function.__name__}"
         setup = str(self._session.watch.folder / "setup.json")
         self._session.busy("read", ELSEWHERE_WITHIN)
@@ -799,13 +806,13 @@ class Cell:
     def at_rest(self, sent: Submission | AsyncResult[Any]) -> Stored | None:
         """The stored form, read with the store's own client.
 
-        Where reading consumes, that of a twin: the same task, submitted anew and never read. Not if its result
-        was refused: so would be the twin's, and where that ends the worker, nobody would answer.
+        Where reading consumes, that of a twin: the same task, submitted anew and never read. Not if its
+        result was refused: so would be the twin's, and where that ends the worker, nobody would answer.
 
         :raises judging.NoNativeReader: the backend offers none.
         """
         submission = self._known(sent)
-        if self._session.backend.reading_consumes and self._trace(submission).refused:
+        if self._session.backend.reading_consumes and self._trace(submission).refusal:
             return None
         return judging.look_at_rest(self._session.backend, self._at_rest_id(submission))
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from harness import evidence, poll
 from harness.cell import Cell, Session, TaskStuck, WorkerTrouble, escaped
+from harness.errors import ServiceUnavailable
 from harness.judging import AtRestCrash, NoNativeReader
 from harness.oracle import Oracle
 from harness.scenario import Scenario
@@ -79,6 +80,9 @@ class Entry:
             made = self.scenario.body(self.cell) if self.generator is None else _finish(self.generator)
         except NoNativeReader as error:
             made = Observation(Verdict.NOT_RUN, None, False, f"{error}: nothing to look at")
+        except ServiceUnavailable as error:
+            facts = {"remedy": error.remedy}
+            made = Observation(Verdict.NOT_RUN, None, False, str(error), None, {"facts": facts})
         except AtRestCrash as error:
             made = escaped(self.cell, error)
         finally:

@@ -268,7 +268,7 @@ def blame_of(error: BaseException, backend: Backend) -> Blame:
 
 
 def _drivers(error: BaseException, backend: Backend) -> set[str]:
-    """The packages that a backend needs, without those in which the result-backend class itself is defined."""
+    """The packages that a backend needs, without those that define the result-backend class itself."""
     met = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
     classes = {base for one in met if isinstance(one, CeleryBackend) for base in type(one).__mro__}
     own = {each.__module__.partition(".")[0] for each in classes}
@@ -421,8 +421,8 @@ def _reader_or_driver(case: Case) -> Blame:
 def _no_value(received: Received) -> tuple[Verdict, str]:
     """Verdict and detail where no result came back."""
     trace, error = received.trace, received.error
-    if received.answer is Answer.RAISED and trace.refused:
-        why = f"{trace.write_error['type']}: {trace.write_error['message']}"
+    if received.answer is Answer.RAISED and trace.refusal:
+        why = f"{trace.refusal['type']}: {trace.refusal['message']}"
         return Verdict.REFUSED, f"the write raised {why}; so does reading: {_kind(error)}"
     if received.answer is Answer.RAISED:
         return Verdict.UNREADABLE, f"stored, but reading raises {_kind(error)}: {error}"
@@ -432,8 +432,8 @@ def _no_value(received: Received) -> tuple[Verdict, str]:
         if trace.write_error is None:
             return Verdict.INDETERMINATE, f"the task itself raised {_kind(error)}: {error}"
         return Verdict.REFUSED, f"the write was refused, the caller gets {_kind(error)}: {error}"
-    if trace.refused:
-        why = f"{trace.write_error['type']}: {trace.write_error['message']}"
+    if trace.refusal:
+        why = f"{trace.refusal['type']}: {trace.refusal['message']}"
         return Verdict.REFUSED, f"the write raised {why}; the caller gets nothing by the deadline"
     if received.state not in ("PENDING", "unknown"):
         return Verdict.STALE, f"the store still says {received.state} after the last write"

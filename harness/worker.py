@@ -181,9 +181,9 @@ class TaskTrace:
     """Id of the task at the root of the tree to which this one belongs."""
 
     @property
-    def refused(self) -> bool:
-        """Whether the last that was to be stored could not be."""
-        return self.write_error is not None and self.wrote is None
+    def refusal(self) -> dict[str, str] | None:
+        """What was raised, if the last that was to be stored could not be."""
+        return self.write_error if self.wrote is None else None
 
     def add(self, event: dict[str, object]) -> None:
         self.events.append(event)

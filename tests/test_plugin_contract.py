@@ -319,7 +319,7 @@ def run(tmp_path: Path, file: Path, *arguments: str):
 
 
 def test_settings_that_raise_stop_the_run_with_one_line(tmp_path, written):
-    file = written("", (SETTINGS, "raise OSError('no config')"))
+    file = written("", (SETTINGS, "raise EOFError('no config')"))
     done = run(tmp_path, file)
     assert done.returncode == 4, done.stdout
     lines = [line for line in done.stdout.splitlines() if "ERROR" in line]
@@ -329,7 +329,7 @@ def test_settings_that_raise_stop_the_run_with_one_line(tmp_path, written):
 
 
 def test_a_prepare_that_raises_is_named_in_every_cell(tmp_path, written):
-    file = written("\n    def prepare(self):\n        raise OSError('no table')\n")
+    file = written("\n    def prepare(self):\n        raise EOFError('no table')\n")
     done = run(tmp_path, file)
     assert done.returncode == 1, done.stdout
     for seen in matrix_run.observations(tmp_path).values():
@@ -394,7 +394,7 @@ def test_a_result_backend_of_a_package_is_no_driver(tmp_path, monkeypatch):
     """What another package brings as a result backend is to blame as one, unless its driver raised."""
     for name in ("their_store", "their_driver"):
         (tmp_path / "site-packages" / name).mkdir(parents=True)
-    (tmp_path / "site-packages" / "their_driver" / "__init__.py").write_text("def call(): raise OSError")
+    (tmp_path / "site-packages" / "their_driver" / "__init__.py").write_text("def call(): raise EOFError")
     (tmp_path / "site-packages" / "their_store" / "__init__.py").write_text(
         """
 import their_driver
@@ -403,7 +403,7 @@ from celery.backends.base import Backend
 
 class Store(Backend):
     def own(self):
-        raise OSError
+        raise EOFError
 
     def helped(self):
         help_out()
@@ -413,7 +413,7 @@ class Store(Backend):
 
 
 def help_out():
-    raise OSError
+    raise EOFError
 """
     )
     monkeypatch.syspath_prepend(tmp_path / "site-packages")
@@ -422,6 +422,6 @@ def help_out():
     made = SimpleNamespace(packages={"their_store": "their-store", "their_driver": "their-driver"})
     store = their_store.Store(celery.Celery(set_as_current=False))
     for ask, blame in (("own", "backend"), ("helped", "backend"), ("driven", "driver")):
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(EOFError) as caught:
             getattr(store, ask)()
         assert judging.blame_of(caught.value, made) == blame, ask
