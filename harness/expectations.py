@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +37,12 @@ def _listed(given: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+KnownAs = Callable[[str], tuple[str, ...]]
+"""Tells all names of a backend."""
+
+
+def _by_name(backend: str) -> tuple[str, ...]:
+    return (base_name(backend),)
 
 
 class Selector(BaseModel):
@@ -66,16 +72,18 @@ class Selector(BaseModel):
                 raise ValueError(f"{text!a} is no version range: {why}") from error
         return versions
 
-    def names(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis)) -> bool:
-        """Whether it names this cell, as far as these axes tell."""
-        if not _named(self.scenario, cell.scenario):
+    def names(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis), known_as: KnownAs = _by_name) -> bool:
+        """Whether it names this cell, as far as these axes tell.
+
+        :param known_as: all names of a backend.
+        """
+        if not _named(self.scenario, (cell.scenario,)):
             return False
         for axis in axes:
             names: tuple[str, ...] = getattr(self, axis.value)
             if axis in cell.axes:
                 point = cell.axes[axis]
-                # under the user's own settings a backend is the same backend
-                if not _named(names, base_name(point) if axis is Axis.BACKEND else point):
+                if not _named(names, known_as(point) if axis is Axis.BACKEND else (point,)):
                     return False
             elif names != ("*",):
                 return False
@@ -118,11 +126,13 @@ class Expectation(Selector):
     def selectors(self) -> tuple[Selector, ...]:
         return (self, *self.also)
 
-    def selects(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis)) -> bool:
+    def selects(self, cell: Cell, axes: Iterable[Axis] = tuple(Axis), known_as: KnownAs = _by_name) -> bool:
         """Whether one of the selectors names this cell, as far as these axes tell."""
-        return any(selector.names(cell, axes) for selector in self.selectors)
+        return any(selector.names(cell, axes, known_as) for selector in self.selectors)
 
-    def for_cell(self, cell: Cell, products: Mapping[str, str]) -> Expectation | None:
+    def for_cell(
+        self, cell: Cell, products: Mapping[str, str], known_as: KnownAs = _by_name
+    ) -> Expectation | None:
         """This expectation with the verdict and blame that a cell must show; None if it does not hold there.
 
         :param products: as `holds_for` takes them.
@@ -130,23 +140,39 @@ class Expectation(Selector):
         if not self.holds_for(products):
             return None
         for further in self.also:
-            if further.names(cell) and further.holds_for(products):
+            if further.names(cell, known_as=known_as) and further.holds_for(products):
                 told = {"verdict": further.verdict, "blame": further.blame}
                 return self.model_copy(update={name: one for name, one in told.items() if one})
-        return self if self.names(cell) else None
+        return self if self.names(cell, known_as=known_as) else None
+
+
+class Exempt(BaseModel):
+    """Expectations that name a backend, and do not hold for it: one says so that other files do not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    expectation: Names
+    """Their ids."""
+    backend: Names
+    reason: str = Field(min_length=20)
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     expectation: list[Expectation] = []
+    exempt: list[Exempt] = []
 
 
 @functools.cache
-def _named(names: tuple[str, ...], point: str) -> bool:
-    if any(name.startswith("!") and fnmatch.fnmatchcase(point, name[1:]) for name in names):
+def _named(names: tuple[str, ...], points: tuple[str, ...]) -> bool:
+    """Whether names and patterns select something that has several names."""
+
+    def meets(pattern: str) -> bool:
+        return any(fnmatch.fnmatchcase(point, pattern) for point in points)
+
+    if any(name.startswith("!") and meets(name[1:]) for name in names):
         return False
-    wanted = [name for name in names if not name.startswith("!")] or ["*"]
-    return any(fnmatch.fnmatchcase(point, name) for name in wanted)
+    return any(map(meets, [name for name in names if not name.startswith("!")] or ["*"]))
 
 
 def _in_range(text: str, products: Mapping[str, str]) -> bool:
@@ -180,8 +206,8 @@ def _contains(text: str, found: str) -> bool:
         return False
 
 
-def read(file: Path) -> list[Expectation]:
-    """The expectations of one file.
+def read(file: Path) -> tuple[list[Expectation], list[Exempt]]:
+    """The expectations of one file, and which of others it lets not count.
 
     :raises BadExpectation: it does not parse, or an expectation in it is wrong.
     """
@@ -190,34 +216,39 @@ def read(file: Path) -> list[Expectation]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadExpectation(f"{file} is no TOML: {error}; mend that line") from error
     try:
-        return _File.model_validate(table).expectation
+        found = _File.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         number = next((part for part in first["loc"] if isinstance(part, int)), None)
-        name = "the file" if number is None else f"expectation {_name_of(table, number)}"
-        key = first["loc"][-1]
-        hint = "; write [[expectation]]" if first["loc"] == ("expectation",) else ""
+        table_name, key = first["loc"][0], first["loc"][-1]
+        name = "the file" if number is None else f"{table_name} {_name_of(table[str(table_name)], number)}"
+        hint = f"; write [[{table_name}]]" if first["loc"] in (("expectation",), ("exempt",)) else ""
         raise BadExpectation(f"{file}: {name}: {key}: {first['msg']}{hint}") from error
+    return found.expectation, found.exempt
 
 
-def _name_of(table: Mapping[str, Any], number: int) -> str:
-    """What to call the expectation in which validation failed: its id, else its place."""
-    entry = table["expectation"][number]
-    found = entry.get("id") if isinstance(entry, dict) else None
+def _name_of(entries: Sequence[Any], number: int) -> str:
+    """What to call the entry in which validation failed: its id, else its place."""
+    found = entries[number].get("id") if isinstance(entries[number], dict) else None
     return str(found or f"number {number + 1}")
 
 
 class Expectations:
     """All expectations of a run.
 
+    :param known_as: all names of a backend, as `harness.registry.Registry.known_as` tells them.
     :raises BadExpectation: two share an id, or a file is wrong.
     """
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    def __init__(self, files: Iterable[Path], known_as: KnownAs = _by_name) -> None:
+        self._known_as = known_as
         self.all: list[Expectation] = []
+        self.exempt: list[tuple[Exempt, Path]] = []
         origin: dict[str, Path] = {}
         for file in files:
-            for expectation in read(file):
+            found, exempt = read(file)
+            self.exempt += [(one, file) for one in exempt]
+            for expectation in found:
                 if expectation.id in origin:
                     raise BadExpectation(
                         f"{file}: the id {expectation.id} is already used in "
@@ -243,6 +274,21 @@ class Expectations:
                             f"{self.origin[expectation.id]}: expectation {expectation.id}: no {field} "
                             f"is called {bare!a}: {suggest(bare, names)}"
                         )
+        for exempt, file in self.exempt:
+            for field, given, names in (
+                ("backend", exempt.backend, known.get("backend", ())),
+                ("expectation", exempt.expectation, self.origin),
+            ):
+                for name in given:
+                    if name not in names:
+                        raise BadExpectation(
+                            f"{file}: exempt: no {field} is called {name!a}: {suggest(name, names)}"
+                        )
+
+    def _exempt(self, cell: Cell) -> set[str]:
+        """Ids of the expectations that do not hold for a cell's backend."""
+        name = base_name(cell.configuration.backend)
+        return {known for one, _ in self.exempt if _named(one.backend, (name,)) for known in one.expectation}
 
     def of(self, cell: Cell, products: Mapping[str, str]) -> Expectation | None:
         """The one expectation that selects a cell.
@@ -252,8 +298,10 @@ class Expectations:
         key = cell.scenario, cell.configuration
         if key not in self._near:
             settled = [axis for axis in Axis if axis not in (Axis.VALUE, Axis.CASE)]
-            self._near[key] = [one for one in self.all if one.selects(cell, settled)]
-        told = (one.for_cell(cell, products) for one in self._near[key])
+            exempt = self._exempt(cell)
+            near = (one for one in self.all if one.id not in exempt)
+            self._near[key] = [one for one in near if one.selects(cell, settled, self._known_as)]
+        told = (one.for_cell(cell, products, self._known_as) for one in self._near[key])
         found = [one for one in told if one is not None]
         later = {name for one in found for name in one.before}
         found = [one for one in found if one.id not in later]

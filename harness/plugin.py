@@ -52,7 +52,7 @@ class State:
         if config.option.settings:
             self.registry.add_own(config.option.settings, base)
         self.options = _options(config, self.registry)
-        self.expectations = Expectations(files(self.registry.plugin_files()))
+        self.expectations = Expectations(files(self.registry.plugin_files()), self.registry.known_as)
         self.expression = MarkExpression(config.option.markexpr or "")
         self.ids = _typed_ids(config.args)
         self.controller: Controller | None = None

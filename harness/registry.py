@@ -17,8 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from harness import contract, own, services
 from harness.backend import Backend
-from harness.errors import UnknownName
-from harness.matrix import ALL_COMPRESSIONS, OWN, SERIALIZERS, backend_markers, groups
+from harness.errors import UnknownName, suggest
+from harness.matrix import ALL_COMPRESSIONS, OWN, SERIALIZERS, backend_markers, base_name, groups
 from harness.scenario import FAMILIES
 from harness.services import Service
 from harness.sources import BadPlugin, Source, file_of, load_module, module_of_file, own_classes
@@ -104,12 +104,27 @@ class Registry:
                     f"{file_of(found)}: {found.__name__}.services names {needed!a}, and there is no such "
                     f"service: known are {known}; add a Service subclass of that name"
                 )
+        core = [one for one, source in self.sources.items() if source.is_core]
+        if found.derived_from and found.derived_from not in core:
+            raise BadPlugin(
+                f"{file_of(found)}: {found.__name__}.derived_from names {found.derived_from!a}, and the "
+                f"project has no such backend: {suggest(str(found.derived_from), core)}"
+            )
         self._loaded[name] = found
         return found
 
     def broker_of(self, name: str) -> str | None:
         """The broker that a backend lives in, if it does."""
         return self.load(name).broker
+
+    def known_as(self, name: str) -> tuple[str, ...]:
+        """What expectations call a backend: its own name, and that of the project's backend it derives from.
+
+        Under the user's own settings a backend is the same backend.
+        """
+        name = base_name(name)
+        base = "" if self.source(name).is_core else self.load(name).derived_from
+        return (name, base) if base else (name,)
 
     def distributions(self) -> list[str]:
         """Distributions of plug-ins, and those that the backends of ``--backend`` files need."""

@@ -360,17 +360,73 @@ def test_a_selector_that_names_what_exists_is_right(tmp_path: Path) -> None:
 def test_reading_a_right_file_gives_what_it_says(tmp_path: Path) -> None:
     file = tmp_path / "right.toml"
     file.write_text(entry(serializer="json", value=["int_42", "!none"]))
-    assert read(file) == [expectation(serializer=("json",), value=("int_42", "!none"))]
+    assert read(file) == ([expectation(serializer=("json",), value=("int_42", "!none"))], [])
     file.write_text("")
-    assert read(file) == []
+    assert read(file) == ([], [])
 
 
 def test_the_projects_own_files_name_what_exists() -> None:
     for file in files():
-        for one in read(file):
+        for one in read(file)[0]:
             assert one.versions, f"{one.id}: say which versions were seen to behave so"
     with pytest.raises(BadExpectation, match=r"expectation [a-z0-9-]+: no case is called '"):
         Expectations(files()).check_names({"case": ["custom"]})
+
+
+# -- what other files say of a backend
+
+
+def exempt(**changes: object) -> str:
+    table = {"expectation": ["one"], "backend": ["sqlite"], "reason": "It counts the header's tasks itself."}
+    return "\n".join(
+        ["[[exempt]]", *(f"{key} = {value!r}" for key, value in {**table, **changes}.items()), ""]
+    )
+
+
+def test_an_exempt_backend_is_not_selected(tmp_path: Path) -> None:
+    known, beside = tmp_path / "known.toml", tmp_path / "beside.toml"
+    known.write_text(entry(backend="!mysql"))
+    beside.write_text(exempt())
+    assert Expectations([known]).of(cell(), {}) is not None
+    assert Expectations([known, beside]).of(cell(), {}) is None
+    assert Expectations([known, beside]).of(cell(backend="redis"), {}) is not None
+    assert Expectations([known, beside]).of(cell(backend="sqlite-own"), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"expectation": ["ome"]}, "exempt: no expectation is called 'ome': did you mean one"),
+        ({"backend": ["sqlight"]}, "exempt: no backend is called 'sqlight': did you mean sqlite"),
+        ({"reason": "so"}, "exempt number 1: reason: String should have at least 20 characters"),
+    ],
+)
+def test_a_wrong_exemption_is_told(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(entry() + exempt(**changes))
+    with pytest.raises(BadExpectation) as told:
+        Expectations([file]).check_names(NAMES)
+    assert str(told.value).startswith(f"{file}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        ({"backend": "redis"}, True),
+        ({"backend": "mine"}, True),
+        ({"backend": "!redis"}, False),
+        ({"backend": "!sqlite"}, True),
+        ({}, True),
+        ({"backend": "sqlite"}, False),
+    ],
+)
+def test_a_derived_backend_is_known_by_both_names(
+    selector: dict[str, object], selected: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(entry(**selector))
+    found = Expectations([file], lambda name: (name, "redis")).of(cell(backend="mine"), {})
+    assert (found is not None) is selected
 
 
 # -- in a run

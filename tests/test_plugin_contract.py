@@ -164,6 +164,11 @@ def test_a_good_one_is_taken(written):
             r"Mine.at_rest\(self\) does not take what it is given: write def at_rest\(self, task_id",
         ),
         (
+            "documentation =",
+            'derived_from = "reddis"\n    documentation =',
+            r"Mine.derived_from names 'reddis', and the project has no such backend: did you mean redis",
+        ),
+        (
             "    def settings",
             "    def atrest(self, task_id):\n        pass\n    def settings",
             r"Mine.atrest is not part of the contract: did you mean at_rest\?",
@@ -319,7 +324,7 @@ def run(tmp_path: Path, file: Path, *arguments: str):
 
 
 def test_settings_that_raise_stop_the_run_with_one_line(tmp_path, written):
-    file = written("", (SETTINGS, "raise EOFError('no config')"))
+    file = written("", (SETTINGS, "raise OSError('no config')"))
     done = run(tmp_path, file)
     assert done.returncode == 4, done.stdout
     lines = [line for line in done.stdout.splitlines() if "ERROR" in line]
@@ -329,7 +334,7 @@ def test_settings_that_raise_stop_the_run_with_one_line(tmp_path, written):
 
 
 def test_a_prepare_that_raises_is_named_in_every_cell(tmp_path, written):
-    file = written("\n    def prepare(self):\n        raise EOFError('no table')\n")
+    file = written("\n    def prepare(self):\n        raise OSError('no table')\n")
     done = run(tmp_path, file)
     assert done.returncode == 1, done.stdout
     for seen in matrix_run.observations(tmp_path).values():

@@ -1,0 +1,34 @@
+"""With celery-redis-sync, get(on_message=...) raises ImproperlyConfigured.
+
+Usage: python redis-sync-on-message-unsupported.py redis+sync://HOST:PORT/DB [--workaround]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "findings"))
+
+from uuid import uuid4
+
+from celery.exceptions import ImproperlyConfigured, TimeoutError
+from frame import WORKAROUND, finding_app, main
+
+app = finding_app()
+
+
+def look():
+    result, seen = app.AsyncResult(str(uuid4())), []
+    hook = {"on_message": seen.append}
+    if WORKAROUND:
+        hook = {"on_interval": lambda: seen.append(result.state), "interval": 0.05}
+    try:
+        result.get(timeout=0.2, **hook)
+    except ImproperlyConfigured as error:
+        return True, f"get(on_message=...) raised {error!r}"
+    except TimeoutError:
+        return not seen, f"the hook saw {seen[:1]}"
+    return False, "get() returned"
+
+
+if __name__ == "__main__":
+    main(look)
