@@ -76,7 +76,12 @@ def test_sigkill_of_pytest_leaves_nothing(tmp_path, temporary, moment):
 
 
 def wait_for_observations(log: Path, number: int) -> None:
-    assert poll.until(lambda: log.exists() and len(log.read_bytes().splitlines()) > number + 5, 30)
+    def written() -> bool:
+        lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
+        whole = [line for line in lines if line.endswith(b"\n") and b'"kind":"observation"' in line]
+        return len(whole) >= number
+
+    assert poll.until(written, 30)
 
 
 def test_sigkill_of_pytest_in_the_middle_of_a_batch(tmp_path, temporary):
