@@ -20,7 +20,7 @@ from _pytest.runner import runtestprotocol
 from harness import containers, matrix
 from harness.conductor import Asked
 from harness.errors import RoundtripError, UnknownName
-from harness.expectations import Expectations, files
+from harness.expectations import Expectation, Expectations, files
 from harness.matrix import Cell, MarkExpression, Selection
 from harness.progress import Progress
 from harness.registry import Registry
@@ -37,6 +37,7 @@ SERVICE_MAY_KNOW = frozenset(
     )
 )
 """Verdicts for which the log of the service is evidence too."""
+EXEMPT = "if it does not hold for this backend, say so: [[exempt]] in docs/adding-a-backend.md"
 DEFAULT_RUN_LOG = ".roundtrip/run.jsonl"
 STATE = pytest.StashKey["State"]()
 
@@ -323,6 +324,12 @@ class CellItem(pytest.Item):
     def asked(self) -> Asked:
         return Asked(self.cell, self.scenario.module, str(self.path))
 
+    def _is_told_by_others(self, found: Expectation) -> bool:
+        """Whether the project says an expectation of a plug-in, whose author may know better."""
+        state = self.config.stash[STATE]
+        plugin = not state.registry.source(self.cell.configuration.backend).is_core
+        return plugin and state.expectations.origin[found.id] in files()
+
     def runtest(self) -> None:
         state = self.config.stash[STATE]
         observer = state.observer
@@ -333,6 +340,9 @@ class CellItem(pytest.Item):
         expected = (found.id, found.verdict, found.blame) if found else None
         required = bool({"all", self.cell.configuration.backend} & state.options.require)
         judged = judge(seen, expected, required)
+        stale = judged.outcome is Outcome.FAILED and seen.verdict is not Verdict.INDETERMINATE
+        if stale and found and self._is_told_by_others(found):
+            judged = replace(judged, reason=f"{judged.reason}; {EXEMPT}")
         if judged.outcome is Outcome.FAILED and seen.verdict in SERVICE_MAY_KNOW:
             logs = observer.service_logs(self.cell.configuration)
             seen = replace(seen, evidence={**(seen.evidence or {}), "service_log": logs})

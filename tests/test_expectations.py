@@ -460,6 +460,18 @@ def test_an_expectation_that_no_longer_holds_fails_the_run(
     assert found in ended.stdout
 
 
+def test_what_the_project_says_of_a_plugin_can_be_denied(tmp_path: Path) -> None:
+    """On Redis the body of such a chord runs, and the project knows no other backend by name."""
+    cell = ("scenarios/test_canvas.py::test_chord_ignored[tiny]", "--runtime", "local")
+    told = matrix_run.run(tmp_path, tiny(tmp_path, "Redis", None), *cell)
+    assert told.returncode == 1, told.stdout
+    assert "stale expectation chord-ignored-polls-for-ever says lost" in told.stdout
+    assert "if it does not hold for this backend, say so: [[exempt]]" in told.stdout
+    known = exempt(expectation="chord-ignored-polls-for-ever", backend="tiny")
+    denied = matrix_run.run(tmp_path, tiny(tmp_path, "Redis", known), *cell)
+    assert denied.returncode == 0, denied.stdout
+
+
 def test_an_expectation_for_other_versions_excuses_nothing(tmp_path: Path) -> None:
     known = entry(backend="tiny", versions=["celery<5"])
     ended = matrix_run.run(tmp_path, tiny(tmp_path, "SQLite", known), *ONE_CELL)
