@@ -79,7 +79,8 @@ class Entry:
         try:
             made = self.scenario.body(self.cell) if self.generator is None else _finish(self.generator)
         except NoNativeReader as error:
-            made = Observation(Verdict.NOT_RUN, None, False, f"{error}: nothing to look at")
+            detail, why = f"{error}: nothing to look at", {"nothing_to_look_at": str(error)}
+            made = Observation(Verdict.NOT_RUN, None, False, detail, None, {"facts": why})
         except ServiceUnavailable as error:
             facts = {"remedy": error.remedy}
             made = Observation(Verdict.NOT_RUN, None, False, str(error), None, {"facts": facts})

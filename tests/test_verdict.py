@@ -80,3 +80,10 @@ def test_not_run_is_skipped_unless_required():
     assert judge(absent, None) == judge(absent, EXPECTED_LOSS) == skipped
     required = judge(absent, None, required=True)
     assert required == Judgement(Outcome.FAILED, "required, but not run: no server")
+
+
+def test_what_cannot_be_looked_at_is_not_required():
+    """No server mends that: a reply on a queue is in no place."""
+    evidence = {"facts": {"nothing_to_look_at": "replies are on a queue"}}
+    absent = Observation(Verdict.NOT_RUN, None, False, "replies are on a queue", None, evidence)
+    assert judge(absent, None, required=True) == Judgement(Outcome.SKIPPED, "replies are on a queue")
