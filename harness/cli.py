@@ -82,7 +82,7 @@ def doctor(as_json: bool, files: Sequence[str]) -> None:
     Exit code 1 if no backend can run.
     """
     registry = Registry(files)  # first: it makes the services of plug-ins known
-    found_services = {name: _try_service(name) for name in services.known()}
+    found_services = {name: _try_service(registry, name) for name in services.known()}
     backends = [_try_backend(registry, name, found_services) for name in registry.names]
     serializers = [_try_codec(name) for name in matrix.SERIALIZERS]
     codecs = [_try_codec(name) for name in matrix.ALL_COMPRESSIONS[1:]]
@@ -376,7 +376,7 @@ def down(names: Sequence[str]) -> None:
 # -- doctor
 
 
-def _try_service(name: str) -> dict[str, Any]:
+def _try_service(registry: Registry, name: str) -> dict[str, Any]:
     """Start a service once, ask it who it is, end it."""
     from harness.supervisor import ready
 
@@ -402,11 +402,29 @@ def _try_service(name: str) -> dict[str, Any]:
     except ServiceUnavailable as error:
         return {"name": name, "ok": False, "how": error.problem, "remedy": error.remedy}
     except (NotReady, Rejected, BadPlugin, OSError) as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            lack = _lack(registry, name, str(error.__cause__.name))
+            if lack:
+                return {"name": name, **lack}
         return {"name": name, "ok": False, "how": escape(str(error), 400), "remedy": ""}
     finally:
         if child is not None:
             child.kill()
         processes.sweep(folder)
+
+
+def _lack(registry: Registry, service: str, module: str) -> dict[str, Any] | None:
+    """The missing package of a backend of this service: `module` itself, or what would bring it."""
+    needed: dict[str, str] = {}
+    for name in registry.names:
+        try:
+            backend = registry.load(name)
+        except BadPlugin:
+            continue  # its own row says so
+        if service in backend.services:
+            needed |= backend.packages
+    told = [_package(package, needed[package]) for package in sorted(needed, key=lambda one: one != module)]
+    return next((one for one in told if not one["ok"]), None)
 
 
 def _try_backend(registry: Registry, name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:

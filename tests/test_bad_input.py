@@ -259,11 +259,10 @@ def test_a_log_cut_in_a_line_still_makes_a_report(tmp_path):
 
 def test_a_client_that_cannot_be_patched_is_not_asked(tmp_path):
     """gevent and eventlet come with extras of their own: who has only that of Redis gets no red cell."""
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['eventlet'] = None\n")
     made = matrix_run.run(
         tmp_path,
         *("--runtime=local", "-k", "test_greenlet_client and redis-", "-m", "redis"),
-        environment={"PYTHONPATH": str(tmp_path)},
+        environment=matrix_run.hiding(tmp_path, "eventlet"),
     )
     assert made.returncode == 0, made.stdout
     seen = matrix_run.observations(tmp_path)

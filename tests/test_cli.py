@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import matrix_run
@@ -28,6 +29,20 @@ def test_doctor_starts_what_it_says_can_be_served(temporary):
     assert "ready in" in redis["how"]
     assert {one["name"] for one in found["backends"] if one["ok"]} >= {"redis", "sqlite", "filesystem"}
     assert not list(temporary.glob("roundtrip-*"))
+
+
+def test_doctor_names_the_package_that_a_probe_lacks(tmp_path):
+    """boto3 would bring botocore, which is what the probe of S3 imports."""
+    missing = ("pymemcache", "boto3", "botocore")
+    # to import them must fail, too
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({missing}))\n")
+    done = roundtrip("doctor", "--json", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    rows = {row["name"]: row for row in json.loads(done.stdout)["services"]}
+    assert rows["memcached"]["how"] == "the package pymemcache is missing"
+    assert rows["memcached"]["remedy"] == "pip install 'celery-roundtrip[memcached]'"
+    assert rows["s3"]["how"] == "the package boto3 is missing"
+    assert rows["s3"]["remedy"] == "pip install 'celery-roundtrip[s3]'"
+    assert rows["redis"]["ok"]
 
 
 def test_doctor_names_the_mending_command(tmp_path):
