@@ -2,7 +2,8 @@
 
 import urllib.error
 import urllib.request
-from urllib.parse import quote
+from datetime import datetime, timedelta
+from urllib.parse import quote, unquote
 
 from celery.backends.base import KeyValueStoreBackend
 
@@ -37,3 +38,15 @@ class Pigeonhole(KeyValueStoreBackend):
 
     def delete(self, key):
         self._ask("DELETE", key)
+
+    def cleanup(self):
+        """Remove what ended longer than ``result_expires`` ago. The task celery.backend_cleanup calls it."""
+        if not self.expires:
+            return
+        limit = self.app.now() - timedelta(seconds=self.expires)
+        for path in (self._ask("GET", "") or b"").decode().splitlines():
+            key = unquote(path.removeprefix("/"))
+            payload = self.get(key) if key.startswith(self.task_keyprefix.decode()) else None
+            done = self.decode_result(payload)["date_done"] if payload else None  # None: it still runs
+            if done and datetime.fromisoformat(done) < limit:
+                self.delete(key)
