@@ -53,6 +53,8 @@ class State:
         if config.option.settings:
             self.registry.add_own(config.option.settings, base)
         self.options = _options(config, self.registry)
+        self.own_files = frozenset(files())
+        """The project's own files of expectations."""
         self.expectations = Expectations(files(self.registry.plugin_files()), self.registry.known_as)
         self.expression = MarkExpression(config.option.markexpr or "")
         self.ids = _typed_ids(config.args)
@@ -328,7 +330,7 @@ class CellItem(pytest.Item):
         """Whether the project says an expectation of a plug-in, whose author may know better."""
         state = self.config.stash[STATE]
         plugin = not state.registry.source(self.cell.configuration.backend).is_core
-        return plugin and state.expectations.origin[found.id] in files()
+        return plugin and state.expectations.origin[found.id] in state.own_files
 
     def runtest(self) -> None:
         state = self.config.stash[STATE]
@@ -339,10 +341,8 @@ class CellItem(pytest.Item):
         found = state.expectations.of(self.cell, observer.products)
         expected = (found.id, found.verdict, found.blame) if found else None
         required = bool({"all", self.cell.configuration.backend} & state.options.require)
-        judged = judge(seen, expected, required)
-        stale = judged.outcome is Outcome.FAILED and seen.verdict is not Verdict.INDETERMINATE
-        if stale and found and self._is_told_by_others(found):
-            judged = replace(judged, reason=f"{judged.reason}; {EXEMPT}")
+        advice = EXEMPT if found and self._is_told_by_others(found) else ""
+        judged = judge(seen, expected, required, advice)
         if judged.outcome is Outcome.FAILED and seen.verdict in SERVICE_MAY_KNOW:
             logs = observer.service_logs(self.cell.configuration)
             seen = replace(seen, evidence={**(seen.evidence or {}), "service_log": logs})

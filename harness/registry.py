@@ -105,7 +105,7 @@ class Registry:
                     f"service: known are {known}; add a Service subclass of that name"
                 )
         core = [one for one, source in self.sources.items() if source.is_core]
-        if found.derived_from and found.derived_from not in core:
+        if found.derived_from not in ("", *core):
             raise BadPlugin(
                 f"{file_of(found)}: {found.__name__}.derived_from names {found.derived_from!a}, and the "
                 f"project has no such backend: {suggest(str(found.derived_from), core)}"

@@ -120,13 +120,17 @@ class Judgement:
 
 
 def judge(
-    seen: Observation, expected: tuple[str, Verdict, Blame | None] | None, required: bool = False
+    seen: Observation,
+    expected: tuple[str, Verdict, Blame | None] | None,
+    required: bool = False,
+    if_stale: str = "",
 ) -> Judgement:
     """Decide what an observation means. The only place where an outcome is decided.
 
     :param expected: id, verdict and blame of the one expectation that selects the cell.
     :param required: whether ``--require`` names its backend, so that it must have run: unless it is in the
         backend's nature that there is nothing to look at, which no server mends.
+    :param if_stale: what to advise where the expectation does not hold.
     """
     if seen.verdict is Verdict.NOT_RUN:
         facts = (seen.evidence or {}).get("facts")
@@ -145,4 +149,5 @@ def judge(
         return Judgement(Outcome.EXPECTED, f"{name}: {shown}: {seen.detail}")
     found = "the promise held" if seen.holds else shown
     wanted = f"{verdict}" + (f", blame {blame}" if blame else "")
-    return Judgement(Outcome.FAILED, f"stale expectation {name} says {wanted}, but {found}: {seen.detail}")
+    told = f"stale expectation {name} says {wanted}, but {found}: {seen.detail}"
+    return Judgement(Outcome.FAILED, f"{told}; {if_stale}" if if_stale else told)

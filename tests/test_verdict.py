@@ -82,6 +82,14 @@ def test_not_run_is_skipped_unless_required():
     assert required == Judgement(Outcome.FAILED, "required, but not run: no server")
 
 
+def test_the_advice_for_a_stale_expectation_is_given_for_nothing_else():
+    absent, holding = Observation(Verdict.NOT_RUN), Observation(Verdict.EXACT, None, True, "back")
+    vague = Observation(Verdict.INDETERMINATE, Blame.HARNESS)
+    assert judge(holding, EXPECTED_LOSS, if_stale="do this").reason.endswith(": back; do this")
+    for seen in (absent, vague):
+        assert "do this" not in judge(seen, EXPECTED_LOSS, required=True, if_stale="do this").reason
+
+
 def test_what_cannot_be_looked_at_is_not_required():
     """No server mends that: a reply on a queue is in no place."""
     evidence = {"facts": {"nothing_to_look_at": "replies are on a queue"}}
