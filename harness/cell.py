@@ -5,7 +5,6 @@ Runs inside a client process (or inside pytest with ``--client inline``).
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import threading
@@ -29,12 +28,12 @@ from harness import corpus, elsewhere, evidence, generated, judging, poll, tasks
 from harness.app import build
 from harness.backend import Stored
 from harness.brokers import Message, broker
-from harness.errors import ServiceUnavailable
 from harness.fidelity import compare
 from harness.gates import REACHED_WITHIN, Gate
 from harness.identify import identify
 from harness.judging import Received, Reply
 from harness.oracle import Oracle, Refused, Returned, expect
+from harness.packages import need
 from harness.verdict import Answer, Axis, Blame, Observation, Verdict
 from harness.worker import CONCURRENCY, Setup, TaskTrace, WorkerWatch, run_namespace, runs
 
@@ -745,10 +744,8 @@ class Cell:
         :param patch: ``gevent`` or ``eventlet``: what patches that process before anything is imported.
         :raises ServiceUnavailable: it is not installed.
         """
-        if patch and importlib.util.find_spec(patch) is None:
-            raise ServiceUnavailable(
-                f"the Python package {patch} is missing", f"pip install 'celery-roundtrip[{patch}]'"
-            )
+        if patch:
+            need(patch, f"celery-roundtrip[{patch}]")
         where = f"{function.__module__}:{function.__name__}"
         setup = str(self._session.watch.folder / "setup.json")
         self._session.busy("read", ELSEWHERE_WITHIN)

@@ -25,8 +25,9 @@ from harness.containers import default_images
 from harness.contract import ask_for
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable
 from harness.matrix import MarkExpression, Selection
+from harness.packages import installed
 from harness.registry import Registry
-from harness.run import CODEC_PACKAGES, installed
+from harness.run import CODEC_PACKAGES
 from harness.scenario import FAMILIES, Scenario
 from harness.sources import BadPlugin
 from harness.verdict import Axis

@@ -7,7 +7,6 @@ the other.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
@@ -33,6 +32,7 @@ from harness.errors import RoundtripError, ServiceUnavailable, SupervisorGone
 from harness.expectations import Expectations
 from harness.matrix import DEFAULTS, OWN, Configuration
 from harness.own import Own
+from harness.packages import need
 from harness.processes import SUPERVISOR_LOG
 from harness.registry import Registry, load
 from harness.runlog import LogUnwritable, RunLogWriter
@@ -464,10 +464,7 @@ class Observer:
             if codec in CODEC_PACKAGES:
                 packages[CODEC_PACKAGES[codec]] = f"celery-roundtrip[{codec}]"
         for package, requirement in packages.items():
-            if not installed(package):
-                raise ServiceUnavailable(
-                    f"the Python package {package} is missing", f"pip install {shlex.quote(requirement)}"
-                )
+            need(package, requirement)
         if self.options.inline and backend.own_client:
             raise ServiceUnavailable(
                 f"{backend.name} needs client processes of its own", "leave out --client inline"
@@ -485,14 +482,6 @@ class Observer:
     def _client_environment(self, setup: Setup) -> dict[str, str]:
         path = os.pathsep.join(filter(None, (str(self._root), os.environ.get("PYTHONPATH"))))
         return {**setup.environment, "PYTHONPATH": path}
-
-
-def installed(package: str) -> bool:
-    """Whether a package can be imported; it is not imported."""
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # of the parent of a dotted name
-        return False
 
 
 def _now() -> str:
