@@ -58,6 +58,10 @@ PING_WITHIN = 0.5
 """Seconds after which a worker is asked again whether it hears remote control commands."""
 WORKER_ENDS_WITHIN = 15.0
 """Seconds that a worker gets for a warm shutdown."""
+_RECEIVERS: list[celery.Celery] = []
+"""Apps that have a reply queue, for as long as this process lives. Celery names the queue after the app's
+address (``oid_from``, kombu/common.py): an app at the address of one that is gone would receive what was
+left unread there, of another cell and in another serializer."""
 POOL_RESIZED_WITHIN = 15.0
 """Seconds that the autoscaler gets; it shrinks by one process at a time."""
 RECENT = 600.0
@@ -133,12 +137,19 @@ class Session:
 
     @cached_property
     def reader(self) -> celery.Celery:
-        return build(self.setup.settings)
+        return self.app(self.setup.settings)
+
+    def app(self, settings: Mapping[str, object]) -> celery.Celery:
+        """An app that can receive results."""
+        made = build(settings)
+        if self.backend.reading_consumes:
+            _RECEIVERS.append(made)
+        return made
 
     @cached_property
     def twin(self) -> celery.Celery:
         """An app that submits and never reads: what it was answered stays at rest."""
-        made = build(self.setup.settings)
+        made = self.app(self.setup.settings)
         self.backend.reply_queue = made.thread_oid
         return made
 
@@ -149,7 +160,7 @@ class Session:
             the results of many cells, that one gets an app of its own.
         """
         if poisoned and self.backend.reading_consumes:
-            own = build(self.setup.settings)
+            own = self.app(self.setup.settings)
             self._own.append(own)
             return own, own
         return self.publisher, self.reader
@@ -437,7 +448,7 @@ class Cell:
     @cached_property
     def app(self) -> celery.Celery:
         """An app of the cell's own, as a user has it: it publishes and reads, and nobody else uses it."""
-        return build(self._session.setup.settings)
+        return self._session.app(self._session.setup.settings)
 
     @property
     def tasks(self) -> tasks.Tasks:
@@ -449,7 +460,7 @@ class Cell:
 
         :param own: settings beside the matrix's; a table is merged into the matrix's.
         """
-        return build(_with_own(self._session.setup.settings, own))
+        return self._session.app(_with_own(self._session.setup.settings, own))
 
     @staticmethod
     def unknown_id() -> str:
