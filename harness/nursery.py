@@ -12,6 +12,7 @@ its standard input; what it has forked lives on.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -175,6 +176,9 @@ def main() -> None:
         package, _, last = OWN.rpartition(".")
         del sys.modules[OWN]
         delattr(sys.modules[package], last)
+    gc.collect()
+    # what is imported stays: no collection in a forked process looks at it, nor copies its pages
+    gc.freeze()
     asked = _serve()
     if asked is not None:
         _become(asked)
