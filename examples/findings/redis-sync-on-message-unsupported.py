@@ -18,11 +18,11 @@ app = finding_app()
 
 def look():
     result, seen = app.AsyncResult(str(uuid4())), []
-    hook = {"on_message": seen.append}
     if WORKAROUND:
-        hook = {"on_interval": lambda: seen.append(result.state), "interval": 0.05}
+        seen.append((result.ready(), result.state, result.info))
+        return not seen, f"looking shows {seen}"
     try:
-        result.get(timeout=0.2, **hook)
+        result.get(timeout=0.2, on_message=seen.append)
     except ImproperlyConfigured as error:
         return True, f"get(on_message=...) raised {error!r}"
     except TimeoutError:
