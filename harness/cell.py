@@ -58,10 +58,6 @@ PING_WITHIN = 0.5
 """Seconds after which a worker is asked again whether it hears remote control commands."""
 WORKER_ENDS_WITHIN = 15.0
 """Seconds that a worker gets for a warm shutdown."""
-_RECEIVERS: list[celery.Celery] = []
-"""Apps that have a reply queue, for as long as this process lives. Celery names the queue after the app's
-address (``oid_from``, kombu/common.py): an app at the address of one that is gone would receive what was
-left unread there, of another cell and in another serializer."""
 POOL_RESIZED_WITHIN = 15.0
 """Seconds that the autoscaler gets; it shrinks by one process at a time."""
 RECENT = 600.0
@@ -72,6 +68,10 @@ START_WITHIN = 60.0
 
 LEFT_OUT = object()
 """In the place of a setting: it is not made."""
+_RECEIVERS: list[celery.Celery] = []
+"""Apps that have a reply queue, for as long as this process lives. Celery names the queue after the app's
+address (``oid_from``, kombu/common.py): an app at the address of one that is gone would receive what was
+left unread there, of another cell and in another serializer."""
 
 
 class WorkerTrouble(BaseException):
