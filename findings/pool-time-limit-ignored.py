@@ -9,11 +9,12 @@ from celery.exceptions import TimeLimitExceeded
 from frame import WORKAROUND, finding_app, main, worker
 
 app = finding_app()
+WORK = 5  # seconds: on a broker without an event loop, prefork looks once a second whether the limit is over
 
 
 @app.task(name="finding")
 def task():
-    time.sleep(2)
+    time.sleep(WORK)
     return "nobody ended it"
 
 
@@ -24,7 +25,7 @@ def look():
         result.forget()
     return not isinstance(
         value, TimeLimitExceeded
-    ), f"after time_limit=1 the result of 2 s of work is {value!r}"
+    ), f"after time_limit=1 the result of {WORK} s of work is {value!r}"
 
 
 if __name__ == "__main__":
