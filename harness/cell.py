@@ -128,11 +128,15 @@ class Session:
         self.backend.prepare_client()
 
     @cached_property
+    def subscribes(self) -> bool:
+        """Whether submitting through an app subscribes it to the result (Celery's ``is_async``): what is
+        wrong with one cell's result can then surface where another cell of that app reads."""
+        return bool(self.reader.backend.is_async)
+
+    @cached_property
     def publisher(self) -> celery.Celery:
-        if self.backend.reading_consumes:
-            return self.reader  # only who submitted can read
-        # no result backend: with one, every submission would subscribe to its result, and a poisoned
-        # neighbour could surface in the read of another cell
+        if self.backend.reading_consumes or not self.subscribes:
+            return self.reader  # where reading consumes, only who submitted can read
         return build({**self.setup.settings, "result_backend": "disabled"})
 
     @cached_property
@@ -445,9 +449,14 @@ class Cell:
 
     # -- as a user does it: plain Celery on an app of the cell's own
 
-    @cached_property
+    @property
     def app(self) -> celery.Celery:
-        """An app of the cell's own, as a user has it: it publishes and reads, and nobody else uses it."""
+        """An app as a user has it, which publishes and reads. Its settings are not to be changed: where it
+        does not subscribe to results, the other cells use it too (`other_app` makes one to change)."""
+        return self._own_app if self._session.subscribes else self._session.reader
+
+    @cached_property
+    def _own_app(self) -> celery.Celery:
         return self._session.app(self._session.setup.settings)
 
     @property
@@ -796,8 +805,8 @@ class Cell:
         """Open the gates that are still shut, and let go of what only this cell used."""
         for gate in self._gates:
             gate.open()
-        if "app" in self.__dict__:
-            self.app.close()
+        if "_own_app" in self.__dict__:
+            self._own_app.close()
 
     # -- look
 

@@ -9,6 +9,7 @@ from celery.exceptions import Reject, TaskRevokedError
 
 from harness.matrix import OwnWorker
 from harness.scenario import scenario
+from harness.tasks import named
 from harness.tasks.state import CUSTOM_META
 from harness.verdict import Answer, Verdict
 
@@ -341,8 +342,8 @@ def test_eager(cell):
 
     https://docs.celeryq.dev/en/stable/userguide/configuration.html#task-store-eager-result
     """
-    cell.app.conf.update(task_always_eager=True, task_store_eager_result=True)
-    made = cell.ask(cell.tasks.add.delay, 1, 2, phase="submit")
+    eager = cell.other_app(task_always_eager=True, task_store_eager_result=True)
+    made = cell.ask(named(eager, "add").delay, 1, 2, phase="submit")
     if made.error is not None:
         return cell.equals(made, 3)
     read = cell.ask(lambda: cell.app.AsyncResult(made.value.id).get(timeout=1))
