@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import ClassVar
 
 from backends._sql import Rows
 from harness.backend import Backend, Stored
@@ -34,6 +35,10 @@ class Django(Backend):
 
     packages = {"django": "celery-roundtrip[django]", "django_celery_results": "celery-roundtrip[django]"}
     own_client = True
+    imports: ClassVar[tuple[str, ...]] = (
+        *("django.core.cache", "django.core.management.commands.migrate", "django.http", "django.urls"),
+        *("django.db.models", "django.template.defaultfilters", "django.views.debug"),
+    )
 
     def databases(self) -> dict[str, dict[str, object]]:
         """Django's DATABASES, as JSON can hold it."""

@@ -21,6 +21,7 @@ class DjangoDBPostgreSQL(DjangoDB):
     services = ("postgresql",)
     number = numeric("result")
     packages = {**DjangoDB.packages, "psycopg": "celery-roundtrip[postgresql]"}
+    imports = (*DjangoDB.imports, "django.db.backends.postgresql.base")
 
     def databases(self) -> dict[str, dict[str, object]]:
         server = urlsplit(self.servers["postgresql"].url)

@@ -12,6 +12,7 @@ from backends._django import DjangoDB
 class DjangoDBSQLite(DjangoDB):
     name = "django-db-sqlite"
     description = "Django's ORM on an SQLite file, through django-celery-results"
+    imports = (*DjangoDB.imports, "django.db.backends.sqlite3.base")
 
     number = "cast(result as real)"
 

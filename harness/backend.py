@@ -63,6 +63,9 @@ class Backend(abc.ABC):
     """What stands before ``://`` in its `result_backend`: by it, ``--settings`` finds the backend."""
     packages: ClassVar[Mapping[str, str]] = {}
     """Import name of each Python package it needs -> the pip command's argument that installs it."""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Modules that each of its workers and clients imports, whatever their settings. Processes of a run are
+    forked from one that has imported these, so that each need not. Importing them must do nothing else."""
     derived_from: ClassVar[str] = ""
     """The backend of this project from whose Celery class its own is derived: what is known of that one, as
     expectations, holds for it too, but for those from which its own file says that it is exempt."""

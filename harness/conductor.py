@@ -84,14 +84,15 @@ class ServiceEnded(Exception):
 class ClientProcess:
     """A client in a process of its own. One per backend and pytest process, or per configuration."""
 
-    def __init__(self, asker: Asker, endings: Endings, name: str, environment: dict[str, str]) -> None:
+    def __init__(self, asker: Asker, endings: Endings, setup: Setup) -> None:
         self._asker, self._endings = asker, endings
         # the name of a socket must be short: it lies in the run's folder, whatever the client's is
         path = tempfile.mktemp(prefix="c", dir=asker.folder)
         self._listener = Listener(path, family="AF_UNIX")
         # Listener has no way to wait for a while only
         self._listener._listener._socket.settimeout(0.2)  # type: ignore[attr-defined]
-        made = asker.ask("client", name=name, socket=path, environment=environment)
+        told = {"environment": dict(setup.environment), "imports": setup.client_imports}
+        made = asker.ask("client", name=_client_name(setup), socket=path, **told)
         self.pid, self.folder = int(made["pid"]), Path(made["folder"])
         self._connection: Connection | None = None
 
@@ -298,11 +299,8 @@ class Conductor:
     def _client(self, setup: Setup) -> Client:
         name = _client_name(setup)
         if name not in self._clients:
-            environment = dict(setup.environment)
             self._clients[name] = (
-                InlineClient()
-                if self._inline
-                else ClientProcess(self._asker, self._endings, name, environment)
+                InlineClient() if self._inline else ClientProcess(self._asker, self._endings, setup)
             )
         return self._clients[name]
 

@@ -55,6 +55,8 @@ def check_backend(made: type[Backend]) -> None:
     _check(where, made, "schemes", schemes, _is_names)
     packages = 'a table, import name -> what pip installs, e.g. {"mystore": "mystore>=2"}'
     _check(where, made, "packages", packages, _is_texts)
+    imports = 'a tuple of names of modules, e.g. imports = ("mystore.client",)'
+    _check(where, made, "imports", imports, _is_names)
     for flag in ("stores_meta", "reading_consumes"):
         _check(where, made, flag, "True or False", lambda found: isinstance(found, bool))
     brokers = f"one of {', '.join(BROKERS)}, or None"

@@ -81,6 +81,19 @@ class OwnWorker:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+def spread(found: Iterable[Configuration]) -> list[Configuration]:
+    """Worker configurations in the order in which they are asked: those with a worker of their own lie evenly
+    among the matrix's. They mostly wait, the matrix's compute: side by side, both are done sooner.
+
+    :param found: in the order of the matrix, which each of the two kinds keeps.
+    """
+    kinds: dict[bool, list[Configuration]] = {False: [], True: []}
+    for configuration in found:
+        kinds[bool(configuration.worker)].append(configuration)
+    part = [((n + 0.5) / len(kind), one) for kind in kinds.values() for n, one in enumerate(kind)]
+    return [one for _, one in sorted(part, key=lambda pair: pair[0])]
+
+
 @dataclass(frozen=True)
 class Cell:
     """One scenario at one point of its axes.

@@ -31,21 +31,42 @@ from harness.errors import RoundtripError
 WORKER = (
     *("celery.bin.celery", "celery.apps.worker", "celery.app.trace", "celery.concurrency.prefork"),
     *("celery.worker.worker", "celery.worker.consumer", "celery.worker.strategy", "kombu.transport.virtual"),
-    "harness.app",
+    *("celery.app.routes", "celery.events.dispatcher", "celery.events.receiver", "kombu.pidbox"),
+    *("billiard.heap", "billiard.popen_fork", "billiard.synchronize", "encodings.idna", "harness.app"),
 )
 """What every worker imports."""
-CLIENT = ("harness.client",)
+CLIENT = (
+    *("harness.client", "celery.app.routes", "celery.events.receiver", "celery.worker", "kombu.pidbox"),
+    *("encodings.idna", "hypothesis.strategies"),
+)
+"""What most clients import."""
 BACKEND, BROKER = "backend:", "broker:"
 """Before the first word of a URL: the module that Celery, or kombu, would import for it, and its driver."""
 OWN = "harness.app"
 """Imported for what it imports; what it does is for the forked process, which imports it again."""
 
 
-def worker_imports(settings: Mapping[str, object]) -> tuple[str, ...]:
-    """What a worker with these settings imports, as far as it is Celery's own."""
-    kinds = ((BACKEND, "result_backend"), (BROKER, "broker_url"))
+def worker_imports(settings: Mapping[str, object], own: Sequence[str] = ()) -> tuple[str, ...]:
+    """What a worker with these settings imports.
+
+    :param own: what the backend names, beside what is Celery's own.
+    """
+    return (
+        *WORKER,
+        *own,
+        _chosen(BACKEND, settings, "result_backend"),
+        _chosen(BROKER, settings, "broker_url"),
+    )
+
+
+def client_imports(settings: Mapping[str, object], own: Sequence[str] = ()) -> tuple[str, ...]:
+    """What a client of such a worker imports, but for the store's driver: few need the same one."""
+    return (*CLIENT, *own, _chosen(BROKER, settings, "broker_url"))
+
+
+def _chosen(kind: str, settings: Mapping[str, object], name: str) -> str:
     # what Celery and kombu go by: SCHEME://..., or SCHEME+MORE://...
-    return (*WORKER, *(kind + re.split(r"\+|://", str(settings.get(name, "")))[0] for kind, name in kinds))
+    return kind + re.split(r"\+|://", str(settings.get(name, "")))[0]
 
 
 class Nursery:

@@ -282,11 +282,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring the cells of a worker configuration together; the order is otherwise the collected one."""
-    place: dict[matrix.Configuration, int] = {}
-    for item in items:
-        if isinstance(item, CellItem):
-            place.setdefault(item.cell.configuration, len(place))
+    """Bring the cells of a worker configuration together, in the order of `matrix.spread`."""
+    found = dict.fromkeys(item.cell.configuration for item in items if isinstance(item, CellItem))
+    place = {configuration: number for number, configuration in enumerate(matrix.spread(found))}
     items.sort(key=lambda item: place[item.cell.configuration] if isinstance(item, CellItem) else -1)
 
 

@@ -32,7 +32,7 @@ from harness.ascii import redact
 from harness.brokers import broker
 from harness.contract import ask, ask_for, checked_answer
 from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailable, SupervisorGone
-from harness.nursery import CLIENT, Nursery, worker_imports
+from harness.nursery import Nursery
 from harness.processes import SUPERVISOR_LOG, Child, Leader, environment_of, free_port, own, sweep
 from harness.services import LocalCommand, Server, Service
 from harness.sources import BadPlugin, Source
@@ -298,8 +298,7 @@ class Workers:
             command = [sys.executable, "-m", *words]
             child: Leader = self._supervisor.spawn("worker " + key, command, log, environment)
         else:
-            imports = worker_imports(setup.settings)
-            child = self._supervisor.fork(imports, "worker " + key, words, log, environment)
+            child = self._supervisor.fork(setup.worker_imports, "worker " + key, words, log, environment)
         self._alive[key] = {"pid": child.pid, "folder": str(folder), "began": began}
 
     def _end(self, key: str) -> None:
@@ -395,8 +394,10 @@ class Supervisor:
                         {name: Wanted(**wanted) for name, wanted in request["wanted"].items()}
                     )
                 case "plan":
-                    self.nursery(CLIENT)
-                    self.workers.plan([Setup.of(made) for made in request["setups"]])
+                    setups = [Setup.of(made) for made in request["setups"]]
+                    for setup in setups[:1]:  # ahead of need
+                        self.nursery(setup.client_imports)
+                    self.workers.plan(setups)
                     return {}
                 case "worker":
                     return self.workers.take(request["key"])
@@ -458,9 +459,8 @@ class Supervisor:
         folder = self.folder / "clients" / f"c{next(self._client_numbers)}"
         folder.mkdir(parents=True)
         words = ["harness.client", request["socket"], str(folder)]
-        child = self.fork(
-            CLIENT, "client " + request["name"], words, folder / "client.log", request["environment"]
-        )
+        kind, log, imports = "client " + request["name"], folder / "client.log", tuple(request["imports"])
+        child = self.fork(imports, kind, words, log, request["environment"])
         return {"pid": child.pid, "folder": str(folder)}
 
     def _kill(self, request: Message) -> Message:

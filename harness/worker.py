@@ -22,6 +22,7 @@ from harness.backend import Backend, Namespace
 from harness.brokers import broker
 from harness.contract import checked_environment, checked_settings
 from harness.matrix import Configuration, OwnWorker
+from harness.nursery import client_imports, worker_imports
 from harness.registry import load
 from harness.services import Server
 from harness.sources import Source
@@ -56,6 +57,16 @@ class Setup:
         """The backend under test, in this configuration's namespace."""
         run = run_namespace(self.namespace)
         return load(self.source)(Namespace(self.namespace, Path(self.folder), run), self.servers)
+
+    @property
+    def worker_imports(self) -> tuple[str, ...]:
+        """What the worker is forked with, imported."""
+        return worker_imports(self.settings, load(self.source).imports)
+
+    @property
+    def client_imports(self) -> tuple[str, ...]:
+        """The same of its client."""
+        return client_imports(self.settings, load(self.source).imports)
 
     def write(self, path: Path) -> None:
         """Write to a file that only its owner reads: it holds credentials."""

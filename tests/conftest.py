@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import matrix_run
 import pytest
 
 from harness import processes
+
+
+def pytest_configure() -> None:
+    """A run that is ended by SIGTERM ends the servers of its fixtures, as an interrupted one does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
