@@ -16,16 +16,27 @@ TEXT = 4000
 HEX = 512
 LARGEST = 2**53
 """The largest integer that is written as a number."""
+SECRET = 1500
+"""Characters beyond a cut within which a credential ends that begins before it: `redact` bounds them."""
 
 
 def line(text: str) -> str:
     """One bounded ASCII line, without credentials."""
-    return escape(redact(text), LINE).replace("\n", " ")
+    return escape(_redacted(text, LINE), LINE).replace("\n", " ")
 
 
 def text(block: str) -> str:
     """A bounded ASCII block, without credentials."""
-    return escape(redact(block), TEXT, newlines=True)
+    return escape(_redacted(block, TEXT), TEXT, newlines=True)
+
+
+def _redacted(text: str, limit: int) -> str:
+    """As long as it was, more or less, and without credentials in its first `limit` characters.
+
+    A message may be a million characters long, of which a few hundred are shown.
+    """
+    head = redact(text[: limit + SECRET])
+    return redact(text) if len(head) < limit else head + text[limit + SECRET :]
 
 
 def shown(value: object) -> str:

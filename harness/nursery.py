@@ -187,7 +187,11 @@ def _import(name: str) -> None:
             if alias:  # else a plug-in's
                 symbol_by_name(alias)  # type: ignore[no-untyped-call]
             return
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # what lies beside a plug-in's file, for one; the forked process knows more places, or says so
+        print(f"nursery: {name} is left to who needs it: {error}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

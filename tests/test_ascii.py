@@ -220,6 +220,30 @@ def test_passwords_in_urls_are_hidden(text, shown):
     assert redact(text) == shown
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * (evidence.LINE - 15) + " redis://u:" + "hunter" * 160 + "@h " + "y" * 5000,
+        f"redis://u:{'hunter' * 100}@h " * 100,
+        f"{'x' * 300}?password={'hunter' * 1000}",
+        f"{'x' * (evidence.LINE - 20)} http://h/?password={'hunter' * 1000}&more={'y' * 3000}",
+    ],
+)
+@pytest.mark.parametrize("cut", [evidence.line, evidence.text])
+def test_passwords_that_lie_across_a_cut_are_hidden(cut, text):
+    assert "hunter" not in cut(text)
+    whole = redact(text)
+    # all but the number of characters, and what stands in its place
+    assert cut(text)[:350] == (whole if len(whole) < 350 else cut(whole)[:350])
+
+
+def test_the_end_of_a_long_text_costs_nothing():
+    started = time.perf_counter()
+    for _ in range(1000):
+        evidence.line("a" * 1_000_000)
+    assert time.perf_counter() - started < 5
+
+
 def test_given_secrets_are_hidden_in_both_spellings():
     assert redact("p@ss and p%40ss and pass", ["p@ss", ""]) == "*** and *** and pass"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import sys
 from pathlib import Path
@@ -167,6 +168,11 @@ def test_a_good_one_is_taken(written):
             "documentation =",
             'derived_from = "reddis"\n    documentation =',
             r"Mine.derived_from names 'reddis', and the project has no such backend: did you mean redis",
+        ),
+        (
+            "    def settings",
+            '    imports = "mystore"\n    def settings',
+            r"Mine.imports is 'mystore': it must be a tuple of names of modules",
         ),
         (
             "    def settings",
@@ -356,6 +362,35 @@ def test_without_reader_the_report_says_how_much_evidence_is_missing(tmp_path, w
     assert done.returncode == 0, done.stdout
     assert "offers no native reader: nothing to look at" in done.stdout
     assert "offers no native reader" in (tmp_path / "report.html").read_text()
+
+
+PREPARE = """
+    def prepare(self):
+        import counted, missing_until_prepared
+
+    prepare_client = prepare
+
+    def settings"""
+
+
+@pytest.mark.parametrize(("named", "times"), [((), 3), (("counted", "missing_until_prepared"), 2)])
+def test_what_a_backend_imports_is_imported_once_for_all_processes(tmp_path, written, named, times):
+    """Two workers and their client: three imports; or one before workers are forked, one before clients."""
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    notes = tmp_path / "notes.txt"
+    (modules / "counted.py").write_text(
+        f"with open({str(notes)!r}, 'a') as notes: print('once', file=notes)\n"
+    )
+    file = written("", ("\n    def settings", f"\n    imports = {named!r}\n{PREPARE}"))
+    (file.parent / "missing_until_prepared.py").write_text("")
+    environment = {"PYTHONPATH": os.pathsep.join((str(modules), str(matrix_run.ROOT)))}
+    select = ("-m", f"{file.stem} and json and (zlib or uncompressed)", "-k", "int_42")
+    done = matrix_run.run(
+        tmp_path, "scenarios", *select, "--runtime=local", f"--backend={file}", environment=environment
+    )
+    assert done.returncode == 0, done.stdout
+    assert notes.read_text().split() == ["once"] * times
 
 
 def test_a_server_that_does_not_start_leaves_its_cells_not_run(tmp_path, written):

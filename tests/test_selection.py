@@ -11,7 +11,7 @@ import pytest
 
 from harness import runlog
 from harness.errors import RoundtripError, UnknownName
-from harness.matrix import MarkExpression, Selection, multiply, scope
+from harness.matrix import Configuration, MarkExpression, Selection, multiply, scope, spread
 from harness.questions import scenarios
 from harness.registry import Registry
 
@@ -288,6 +288,21 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
     assert set().union(*processes.values()) == {"gw0", "gw1"}
     configurations = runlog.read(tmp_path / "run.jsonl").configurations
     assert len(configurations) == 32
+
+
+def test_workers_of_their_own_lie_evenly_among_the_matrixs():
+    def some(kind: str, count: int) -> list[Configuration]:
+        names = range(count) if kind else [""] * count
+        return [
+            Configuration("redis", str(n), "", "redis", "prefork", f"{kind}{names[n]}") for n in range(count)
+        ]
+
+    matrixs, own = some("", 8), some("own", 4)
+    order = spread([*matrixs, *own])
+    assert [one for one in order if not one.worker] == matrixs
+    assert [one for one in order if one.worker] == own
+    assert [bool(one.worker) for one in order] == [False, True, False] * 4
+    assert spread(own) == own
 
 
 @pytest.mark.parametrize(("breaks", "reported"), [("", ["call"]), ("yes", ["call", "teardown"])])
