@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -28,6 +29,7 @@ class BrokenPromise(BadPlugin):
     """A method of a plug-in raised, or gave something else than the contract says."""
 
 
+@functools.cache
 def check_backend(made: type[Backend]) -> None:
     """Find out what can be known of a backend's class without making an instance.
 

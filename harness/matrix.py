@@ -83,13 +83,17 @@ class OwnWorker:
 
 def spread(found: Iterable[Configuration]) -> list[Configuration]:
     """Worker configurations in the order in which they are asked: those with a worker of their own lie evenly
-    among the matrix's. They mostly wait, the matrix's compute: side by side, both are done sooner.
+    among the matrix's, backend by backend. They mostly wait, the matrix's compute: side by side, both are
+    done sooner.
 
-    :param found: in the order of the matrix, which each of the two kinds keeps.
+    :param found: in the order of the matrix.
     """
     kinds: dict[bool, list[Configuration]] = {False: [], True: []}
     for configuration in found:
         kinds[bool(configuration.worker)].append(configuration)
+    # not kind by kind: the longest waits are those of one kind, on every backend
+    backends = list(dict.fromkeys(one.backend for one in kinds[True]))
+    kinds[True].sort(key=lambda one: backends.index(one.backend))
     part = [((n + 0.5) / len(kind), one) for kind in kinds.values() for n, one in enumerate(kind)]
     return [one for _, one in sorted(part, key=lambda pair: pair[0])]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+from dataclasses import replace
 
 import matrix_run
 import pytest
@@ -303,6 +305,8 @@ def test_workers_of_their_own_lie_evenly_among_the_matrixs():
     assert [one for one in order if one.worker] == own
     assert [bool(one.worker) for one in order] == [False, True, False] * 4
     assert spread(own) == own
+    of = {name: [replace(one, backend=name) for one in own] for name in ("sqlite", "s3")}
+    assert spread(itertools.chain(*zip(*of.values(), strict=True))) == of["sqlite"] + of["s3"]
 
 
 @pytest.mark.parametrize(("breaks", "reported"), [("", ["call"]), ("yes", ["call", "teardown"])])
