@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import re
@@ -22,6 +21,7 @@ from harness.sources import BadPlugin, file_of
 
 Answer = TypeVar("Answer")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+_good: set[type[Backend]] = set()
 NAME_MEANS = "lower-case letters and digits, words joined by hyphens"
 
 
@@ -29,12 +29,13 @@ class BrokenPromise(BadPlugin):
     """A method of a plug-in raised, or gave something else than the contract says."""
 
 
-@functools.cache
 def check_backend(made: type[Backend]) -> None:
-    """Find out what can be known of a backend's class without making an instance.
+    """Find out what can be known of a backend's class without making an instance. A good one is asked once.
 
     :raises BadPlugin: it does not keep the contract.
     """
+    if made in _good:
+        return
     where = f"{file_of(made)}: {made.__name__}"
     version = getattr(made, "contract", None)
     if not isinstance(version, int):
@@ -63,6 +64,7 @@ def check_backend(made: type[Backend]) -> None:
         _check(where, made, flag, "True or False", lambda found: isinstance(found, bool))
     brokers = f"one of {', '.join(BROKERS)}, or None"
     _check(where, made, "broker", brokers, lambda found: found in (None, *BROKERS))
+    _good.add(made)
 
 
 def check_service(made: type[Service]) -> None:
