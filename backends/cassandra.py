@@ -49,6 +49,9 @@ class Cassandra(Backend):
             "cassandra_port": told.port,
             "cassandra_keyspace": self.keyspace,
             "cassandra_table": self.table,
+            # a user's schema is small. Ours holds every configuration's table: what the neighbours are must not
+            # matter, and with gevent and eventlet it does (docs/cassandra.md)
+            "cassandra_options": {"schema_metadata_enabled": False},
         }
         if told.user:
             settings["cassandra_auth_provider"] = "PlainTextAuthProvider"

@@ -105,6 +105,7 @@ def session(url: str, timeout: float = SETTLED_WITHIN) -> Iterator[Any]:
         auth_provider=login,
         connect_timeout=timeout,
         control_connection_timeout=timeout,
+        schema_metadata_enabled=False,  # nobody asks for it here
     )
     try:
         connected = cluster.connect()
