@@ -49,8 +49,8 @@ class Cassandra(Backend):
             "cassandra_port": told.port,
             "cassandra_keyspace": self.keyspace,
             "cassandra_table": self.table,
-            # a user's schema is small. Ours holds every configuration's table: what the neighbours are must not
-            # matter, and with gevent and eventlet it does (docs/cassandra.md)
+            # a user's schema is small. Ours holds every configuration's table, and with gevent and eventlet
+            # the size of what the driver reads can matter: docs/cassandra.md
             "cassandra_options": {"schema_metadata_enabled": False},
         }
         if told.user:

@@ -73,8 +73,9 @@ class PigeonholeBackend(Backend):
 
     @property
     def prefix(self) -> str:
-        # unique for run and worker configuration: what the run may touch on a server that is not its own
-        return self.namespace.name + "-"
+        # unique for run and worker configuration: what the run may touch on a server that is not its own. One
+        # name can be the beginning of another: end it with what no name contains
+        return self.namespace.name + ":"
 
     def settings(self) -> dict[str, object]:
         # called in the pytest process: no driver may be imported here. The folder of this file is on sys.path

@@ -630,11 +630,12 @@ class Cell:
 
         def settled() -> bool:
             watch = self._session.watch
-            watch.poll()
+            alive = watch.alive()
+            watch.poll()  # then: what it wrote before it died
             missing.difference_update([t for t in missing if watch.trace(t).runs >= runs])
             if not missing or (polls is not None and watch.polls >= polls):
                 return True
-            if not watch.alive():
+            if not alive:
                 raise WorkerTrouble("died", "the worker process ended")
             return time.monotonic() - self._worked() > within and not watch.joining()
 
