@@ -447,7 +447,7 @@ class Cell:
         self._session.watch.poll()
         return self._session.watch.trace(submission.id)
 
-    # -- as a user does it: plain Celery on an app of the cell's own
+    # -- as a user does it: plain Celery
 
     @property
     def app(self) -> celery.Celery:

@@ -395,8 +395,7 @@ class Supervisor:
                     )
                 case "plan":
                     setups = [Setup.of(made) for made in request["setups"]]
-                    for setup in setups[:1]:  # ahead of need
-                        self.nursery(setup.client_imports)
+                    self.nursery(setups[0].client_imports)  # ahead of need
                     self.workers.plan(setups)
                     return {}
                 case "worker":

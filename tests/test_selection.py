@@ -293,13 +293,8 @@ def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
 
 
 def test_workers_of_their_own_lie_evenly_among_the_matrixs():
-    def some(kind: str, count: int) -> list[Configuration]:
-        names = range(count) if kind else [""] * count
-        return [
-            Configuration("redis", str(n), "", "redis", "prefork", f"{kind}{names[n]}") for n in range(count)
-        ]
-
-    matrixs, own = some("", 8), some("own", 4)
+    matrixs = [Configuration("redis", str(n), "", "redis", "prefork") for n in range(8)]
+    own = [replace(matrixs[0], worker=f"own{n}") for n in range(4)]
     order = spread([*matrixs, *own])
     assert [one for one in order if not one.worker] == matrixs
     assert [one for one in order if one.worker] == own
