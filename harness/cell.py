@@ -32,6 +32,7 @@ from harness.fidelity import compare
 from harness.gates import REACHED_WITHIN, Gate
 from harness.identify import identify
 from harness.judging import Received, Reply
+from harness.memo import Memo
 from harness.oracle import Oracle, Refused, Returned, expect
 from harness.packages import need
 from harness.verdict import Answer, Axis, Blame, Observation, Verdict
@@ -118,6 +119,7 @@ class Session:
     seed: int
     busy: Callable[[str, float], None]
     """Told what a cell is about to wait for, and how many seconds that may take."""
+    memo: Memo = field(default_factory=Memo)
     submitted: list[str] = field(default_factory=list)
 
     _own: list[celery.Celery] = field(default_factory=list)
@@ -126,6 +128,10 @@ class Session:
         # first of all: loading a backend file makes the modules beside it importable
         self.backend: Any = self.setup.backend()
         self.backend.prepare_client()
+
+    def generated(self, name: str) -> tuple[object, ...]:
+        """The generated values of a class, under the run's seed."""
+        return self.memo.get(f"generated-{name}-{self.seed}", lambda: generated.values(name, self.seed))
 
     @cached_property
     def subscribes(self) -> bool:
@@ -381,7 +387,7 @@ class Cell:
 
     def submit_generated(self, name: str) -> list[Submission]:
         """Send every generated value of a class, under the run's seed."""
-        return [self._submit_value(value) for value in generated.values(name, self._session.seed)]
+        return [self._submit_value(value) for value in self._session.generated(name)]
 
     def _submit_value(self, value: object) -> Submission:
         oracle = expect(value, self.serializer, self.compression)
@@ -952,7 +958,7 @@ class Cell:
 
     def compare_generated(self, name: str, submissions: list[Submission]) -> Observation:
         """The observation of generated values: the first that deviates, shrunk, or that none does."""
-        made = generated.values(name, self._session.seed)
+        made = self._session.generated(name)
         for value, submission in zip(made, submissions, strict=True):
             seen = self._judged(value, submission)
             if not seen.holds:

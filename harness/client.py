@@ -1,8 +1,9 @@
 """Client processes: run scenario bodies, submit and read through Celery, read and plant natively.
 
-``python -m harness.client SOCKET FOLDER`` connects to a pytest process and serves batches of cells,
+``python -m harness.client SOCKET FOLDER MEMO`` connects to a pytest process and serves batches of cells,
 one worker configuration each: the first halves of all cells, then the second halves, in order. It says
-what it is about to wait for, so that pytest can end it when a body never returns.
+what it is about to wait for, so that pytest can end it when a body never returns. In the folder MEMO lies
+what clients of the run have computed for each other.
 With ``--client inline`` pytest calls `Runner.run` itself.
 """
 
@@ -28,6 +29,7 @@ from harness import evidence, poll
 from harness.cell import Cell, Session, TaskStuck, WorkerTrouble, escaped
 from harness.errors import ServiceUnavailable
 from harness.judging import AtRestCrash, NoNativeReader
+from harness.memo import Memo
 from harness.oracle import Oracle
 from harness.scenario import Scenario
 from harness.verdict import Axis, Blame, Observation, Verdict
@@ -104,18 +106,22 @@ def _finish(generator: Generator[None, None, Observation]) -> Observation:
 
 
 class Runner:
-    """Runs batches; keeps what is worth keeping between them (modules, oracle results)."""
+    """Runs batches; keeps what is worth keeping between them (modules, oracle results).
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._oracle = Oracle()
+    :param memo: what other clients have computed.
+    """
+
+    def __init__(self, send: Send, memo: Memo | None = None) -> None:
+        self._send, self._memo = send, memo or Memo()
+        self._oracle = Oracle(memo=self._memo)
         self._current = ""
 
     def run(self, request: Message) -> None:
         """Run one batch; every answer goes through ``send``, the last one is ``done`` or ``trouble``."""
         setup = Setup.read(Path(request["worker"]["folder"]) / "setup.json")
         watch = WorkerWatch(Path(request["worker"]["folder"]), request["worker"]["pid"])
-        session = Session(setup, watch, self._oracle, request["deadline"], request["seed"], self._busy)
+        told = (request["deadline"], request["seed"], self._busy)
+        session = Session(setup, watch, self._oracle, *told, memo=self._memo)
         try:
             self._batch(session, request)
         finally:
@@ -303,11 +309,11 @@ def _import(name: str, file: str) -> ModuleType:
 
 
 def main() -> None:
-    socket, folder = sys.argv[1], Path(sys.argv[2])
+    socket, folder, shared = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     stacks = (folder / "stacks.txt").open("w")
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
     connection = Client(socket, family="AF_UNIX")
-    runner = Runner(lambda message: connection.send_bytes(json.dumps(message).encode("ascii")))
+    runner = Runner(lambda message: connection.send_bytes(json.dumps(message).encode("ascii")), Memo(shared))
     while True:
         try:
             request = json.loads(connection.recv_bytes())

@@ -227,10 +227,6 @@ class Conductor:
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
 
-    def warm_up(self, setup: Setup) -> None:
-        """Start the client of a configuration before it is needed."""
-        self._client(setup)
-
     def observe(self, setup: Setup, asked: Sequence[Asked]) -> Iterator[tuple[str, Observation]]:
         """Observe all cells of a configuration: (cell id, observation), each cell once."""
         key = setup.configuration.key

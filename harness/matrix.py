@@ -82,20 +82,20 @@ class OwnWorker:
 
 
 def spread(found: Iterable[Configuration]) -> list[Configuration]:
-    """Worker configurations in the order in which they are asked: those with a worker of their own lie evenly
-    among the matrix's, backend by backend. They mostly wait, the matrix's compute: side by side, both are
-    done sooner.
+    """Worker configurations in the order in which they are asked: backend by backend, and within each those
+    with a worker of their own evenly among the matrix's. They mostly wait, the matrix's compute.
 
     :param found: in the order of the matrix.
     """
-    kinds: dict[bool, list[Configuration]] = {False: [], True: []}
+    kinds: dict[str, dict[bool, list[Configuration]]] = {}
     for configuration in found:
-        kinds[bool(configuration.worker)].append(configuration)
-    # not kind by kind: the longest waits are those of one kind, on every backend
-    backends = list(dict.fromkeys(one.backend for one in kinds[True]))
-    kinds[True].sort(key=lambda one: backends.index(one.backend))
-    part = [((n + 0.5) / len(kind), one) for kind in kinds.values() for n, one in enumerate(kind)]
-    return [one for _, one in sorted(part, key=lambda pair: pair[0])]
+        of_backend = kinds.setdefault(configuration.backend, {False: [], True: []})
+        of_backend[bool(configuration.worker)].append(configuration)
+    order: list[Configuration] = []
+    for of_backend in kinds.values():
+        part = [((n + 0.5) / len(kind), one) for kind in of_backend.values() for n, one in enumerate(kind)]
+        order.extend(one for _, one in sorted(part, key=lambda pair: pair[0]))
+    return order
 
 
 @dataclass(frozen=True)
@@ -323,6 +323,12 @@ def backend_markers(backends: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*backends, *(group for name in backends for group in groups(name))]))
 
 
+def backend_in(text: str, backends: Sequence[str]) -> str | None:
+    """The backend whose name a cell's id, or a configuration's key, begins with; None if there is none."""
+    fitting = [name for name in backends if text == name or text.startswith(name + "-")]
+    return max(fitting, key=len, default=None)
+
+
 def scope(
     node_id: str,
     backends: Sequence[str],
@@ -343,10 +349,9 @@ def scope(
     path, _, rest = node_id.partition("::")
     name, _, bracket = rest.partition("[")
     bracket = bracket.removesuffix("]")
-    fitting = [name for name in backends if bracket == name or bracket.startswith(name + "-")]
-    if not fitting:
+    backend = backend_in(bracket, backends)
+    if backend is None:
         return path
-    backend = max(fitting, key=len)
     parts = bracket[len(backend) + 1 :].split("-")
     asked = scenarios.get(name)
     if asked is not None:

@@ -23,6 +23,7 @@ from kombu.exceptions import SerializerNotInstalled
 from harness import corpus
 from harness.ascii import escape
 from harness.identify import MARKER
+from harness.memo import Memo
 from harness.verdict import Blame
 
 UNCOMPRESSED = "uncompressed"
@@ -83,10 +84,12 @@ class Oracle:
 
     The codec is run for each question: that it loses nothing is checked, not assumed. Holds at most
     ``budget`` bytes of payloads, forgetting what was not asked for longest.
+
+    :param memo: where what takes long is kept for others too.
     """
 
-    def __init__(self, budget: int = 64 * 1024 * 1024) -> None:
-        self._budget = budget
+    def __init__(self, budget: int = 64 * 1024 * 1024, memo: Memo | None = None) -> None:
+        self._budget, self._memo = budget, memo or Memo()
         self._held = 0
         self._known: OrderedDict[tuple[str, str], Returned | Refused] = OrderedDict()
 
@@ -103,7 +106,7 @@ class Oracle:
         """The same for a value that is not in the corpus; ``key`` must name it uniquely."""
         alone = self._known.get((serializer, key))
         if alone is None:
-            alone = _built_alone(build, serializer)
+            alone = self._memo.get(f"oracle-{serializer}-{key}", lambda: _built_alone(build, serializer))
             self._remember((serializer, key), alone)
         else:
             self._known.move_to_end((serializer, key))

@@ -344,9 +344,7 @@ class Observer:
                 self._missing[configuration] = error
         setups = list(self._setups.values())
         if setups:
-            first = setups[0]
             self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
-            self.conductor.warm_up(first)
 
     def give_up(self, reason: str) -> None:
         """Make every cell that is still asked for ``indeterminate``."""

@@ -43,8 +43,6 @@ SOCKET = "supervisor.sock"
 NURSERY_LOG = "nursery.log"
 LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG, NURSERY_LOG)
 """What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
-AHEAD = 2
-"""Workers started before a pytest process asks for them, so that their start costs nobody time."""
 WIPE_WITHIN = 5.0
 EXTERNAL_ANSWERS_WITHIN = 5.0
 """Seconds that a server gets that runs already."""
@@ -220,7 +218,8 @@ class Workers:
     def __init__(self, folder: Path, supervisor: Supervisor) -> None:
         self.folder, self._supervisor = folder, supervisor
         self._plan: dict[str, Setup] = {}
-        self._waiting: list[str] = []
+        self._waiting: dict[str, list[str]] = {}
+        """What is neither spawned nor taken, by backend."""
         self._alive: dict[str, Message] = {}
         self._taken: set[str] = set()
         self._made = 0
@@ -235,17 +234,26 @@ class Workers:
                 key = setup.configuration.key
                 if key not in self._plan:
                     self._plan[key] = setup
-                    self._waiting.append(key)
-            self._spawn_ahead()
+                    self._waiting.setdefault(setup.configuration.backend, []).append(key)
+            self._spawn_ahead(setups[0].configuration.backend)
 
     def take(self, key: str) -> Message:
-        """The worker of a configuration; spawned now if it was not ahead of need."""
+        """The worker of a configuration; spawned now if it was not ahead of need.
+
+        Whoever takes one takes the next of the same backend after it, or goes on to a backend that nobody
+        has been at: that one is spawned now, so that its start costs nobody time.
+        """
         with self._lock:
             self._taken.add(key)
-            if key in self._waiting:
-                self._waiting.remove(key)
+            backend = self._plan[key].configuration.backend
+            if key in self._waiting.get(backend, ()):
+                self._remove(key)
             if key not in self._alive:
                 self._spawn(key)
+            if backend not in self._waiting:
+                begun = {self._plan[one].configuration.backend for one in self._alive}
+                backend = next((name for name in self._waiting if name not in begun), backend)
+            self._spawn_ahead(backend)
             return self._alive[key]
 
     def renew(self, key: str) -> Message:
@@ -259,26 +267,35 @@ class Workers:
         """End a worker that nobody needs any more, without waiting for it."""
         with self._lock:
             self._end(key)
-            self._taken.discard(key)
-            self._spawn_ahead()
 
     def drop(self, service: str) -> None:
         """Start no more workers that need a service, and end those that nobody has asked for yet."""
         with self._lock:
             for key, setup in self._plan.items():
                 if service in setup.servers:
-                    if key in self._waiting:
-                        self._waiting.remove(key)
+                    self._remove(key)
                     if key not in self._taken:
                         self._end(key)
-            self._spawn_ahead()
 
     def planned(self) -> list[Setup]:
         return list(self._plan.values())
 
-    def _spawn_ahead(self) -> None:
-        while self._waiting and len(self._alive.keys() - self._taken) < AHEAD:
-            self._spawn(self._waiting.pop(0))
+    def _spawn_ahead(self, backend: str) -> None:
+        """Spawn the next worker of a backend, if there is any and nobody is still to take another."""
+        ahead = (self._plan[key].configuration.backend for key in self._alive.keys() - self._taken)
+        if backend in self._waiting and backend not in ahead:
+            key = self._waiting[backend][0]
+            self._remove(key)
+            self._spawn(key)
+
+    def _remove(self, key: str) -> None:
+        """It waits no more."""
+        backend = self._plan[key].configuration.backend
+        waiting = self._waiting.get(backend, [])
+        if key in waiting:
+            waiting.remove(key)
+        if not waiting:
+            self._waiting.pop(backend, None)
 
     def _spawn(self, key: str) -> None:
         setup = self._plan[key]
@@ -457,7 +474,7 @@ class Supervisor:
     def _client(self, request: Message) -> Message:
         folder = self.folder / "clients" / f"c{next(self._client_numbers)}"
         folder.mkdir(parents=True)
-        words = ["harness.client", request["socket"], str(folder)]
+        words = ["harness.client", request["socket"], str(folder), str(self.folder / "memo")]
         kind, log, imports = "client " + request["name"], folder / "client.log", tuple(request["imports"])
         child = self.fork(imports, kind, words, log, request["environment"])
         return {"pid": child.pid, "folder": str(folder)}

@@ -207,7 +207,7 @@ def test_what_migrations_left_out_is_seen(tmp_path, harm, said):
 
 
 def test_what_never_arrives_does_not_cost_a_deadline_each(tmp_path):
-    """13 classes of generated values, 20 each, all lost: they are not shrunk, and one wait is enough."""
+    """13 classes of generated values, all lost: they are not shrunk, and one wait is enough."""
     done = matrix_run.run(
         tmp_path,
         *(

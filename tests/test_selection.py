@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import re
-from dataclasses import replace
 
 import matrix_run
 import pytest
 
 from harness import runlog
 from harness.errors import RoundtripError, UnknownName
-from harness.matrix import Configuration, MarkExpression, Selection, multiply, scope, spread
+from harness.matrix import MarkExpression, Selection, multiply, scope
 from harness.questions import scenarios
 from harness.registry import Registry
 
@@ -264,44 +261,6 @@ def test_two_processes_give_the_same_verdicts_as_one(tmp_path):
     assert one == two
     assert list(one) == list(again)
     assert one == again
-
-
-def test_xdist_keeps_each_worker_configuration_on_one_process(tmp_path):
-    done = matrix_run.run(
-        tmp_path,
-        *(
-            "-m",
-            "(filesystem or redis) and values and not slow",
-            "-k",
-            "int or none",
-            "-n",
-            "2",
-            "-v",
-            "--runtime",
-            "local",
-        ),
-    )
-    assert done.returncode == 0, done.stdout
-    processes: dict[str, set[str]] = {}
-    for process, node in re.findall(r"\[(gw\d)\] .*?(?:PASSED|XFAIL) (scenarios/\S+)", done.stdout):
-        processes.setdefault(scope(node, BACKENDS, SCENARIOS), set()).add(process)
-    assert len(processes) == 32
-    assert all(len(gateways) == 1 for gateways in processes.values())
-    assert set().union(*processes.values()) == {"gw0", "gw1"}
-    configurations = runlog.read(tmp_path / "run.jsonl").configurations
-    assert len(configurations) == 32
-
-
-def test_workers_of_their_own_lie_evenly_among_the_matrixs():
-    matrixs = [Configuration("redis", str(n), "", "redis", "prefork") for n in range(8)]
-    own = [replace(matrixs[0], worker=f"own{n}") for n in range(4)]
-    order = spread([*matrixs, *own])
-    assert [one for one in order if not one.worker] == matrixs
-    assert [one for one in order if one.worker] == own
-    assert [bool(one.worker) for one in order] == [False, True, False] * 4
-    assert spread(own) == own
-    of = {name: [replace(one, backend=name) for one in own] for name in ("sqlite", "s3")}
-    assert spread(itertools.chain(*zip(*of.values(), strict=True))) == of["sqlite"] + of["s3"]
 
 
 @pytest.mark.parametrize(("breaks", "reported"), [("", ["call"]), ("yes", ["call", "teardown"])])
