@@ -5,13 +5,15 @@ Runs inside a client process (or inside pytest with ``--client inline``).
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -204,11 +206,7 @@ class Session:
         trace = self.watch.trace(task_id)
 
         def settled() -> bool:
-            self.watch.poll()
-            if trace.ended is not None:
-                return True
-            alive = self.watch.alive()
-            self.watch.poll()  # what it wrote before it died
+            alive = self.watch.look()
             if trace.ended is not None:
                 return True
             now = time.monotonic()
@@ -636,8 +634,7 @@ class Cell:
 
         def settled() -> bool:
             watch = self._session.watch
-            alive = watch.alive()
-            watch.poll()  # then: what it wrote before it died
+            alive = watch.look()
             missing.difference_update([t for t in missing if watch.trace(t).runs >= runs])
             if not missing or (polls is not None and watch.polls >= polls):
                 return True
@@ -807,6 +804,15 @@ class Cell:
             thread.join(max(0.0, end - time.monotonic()))
         hung = Reply(None, celery.exceptions.TimeoutError("the thread did not end"), "read", within)
         return [reply or hung for reply in replies]
+
+    @contextmanager
+    def uncollected(self) -> Iterator[None]:
+        """Have the garbage collector wait: what it would close lives on, as it may in any program."""
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
 
     def close(self) -> None:
         """Open the gates that are still shut, and let go of what only this cell used."""

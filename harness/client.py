@@ -1,9 +1,9 @@
 """Client processes: run scenario bodies, submit and read through Celery, read and plant natively.
 
 ``python -m harness.client SOCKET FOLDER MEMO`` connects to a pytest process and serves batches of cells,
-one worker configuration each: the first halves of all cells, then the second halves, in order. It says
-what it is about to wait for, so that pytest can end it when a body never returns. In the folder MEMO lies
-what clients of the run have computed for each other.
+one worker configuration each: the first halves of all cells, then the second halves, in order. In FOLDER
+it writes what it is at, so that pytest can end it when a body never returns. In the folder MEMO lies what
+clients of the run have computed for each other.
 With ``--client inline`` pytest calls `Runner.run` itself.
 """
 
@@ -27,6 +27,7 @@ from typing import Any
 
 from harness import evidence, poll
 from harness.cell import Cell, Session, TaskStuck, WorkerTrouble, escaped
+from harness.doing import Announcer
 from harness.errors import ServiceUnavailable
 from harness.judging import AtRestCrash, NoNativeReader
 from harness.memo import Memo
@@ -37,6 +38,8 @@ from harness.worker import Setup, WorkerWatch
 
 Message = dict[str, Any]
 Send = Callable[[Message], None]
+Announce = Callable[[str, str, float], None]
+"""Told a cell, what is about to be done for it, and the seconds that it may take."""
 
 GRACE = 10.0
 """Seconds beyond its deadline after which a wait counts as hung."""
@@ -105,14 +108,19 @@ def _finish(generator: Generator[None, None, Observation]) -> Observation:
     raise TypeError("the body yields twice: one yield parts submitting from checking")
 
 
+def _nobody(cell: str, phase: str, limit: float) -> None:
+    """Nobody watches."""
+
+
 class Runner:
     """Runs batches; keeps what is worth keeping between them (modules, oracle results).
 
+    :param announce: told everything that is begun.
     :param memo: what other clients have computed.
     """
 
-    def __init__(self, send: Send, memo: Memo | None = None) -> None:
-        self._send, self._memo = send, memo or Memo()
+    def __init__(self, send: Send, announce: Announce | None = None, memo: Memo | None = None) -> None:
+        self._send, self._announce, self._memo = send, announce or _nobody, memo or Memo()
         self._oracle = Oracle(memo=self._memo)
         self._current = ""
 
@@ -128,7 +136,7 @@ class Runner:
             session.close()
 
     def _busy(self, phase: str, seconds: float) -> None:
-        self._send({"type": "busy", "cell": self._current, "phase": phase, "limit": seconds + GRACE})
+        self._announce(self._current, phase, seconds + GRACE)
 
     def _batch(self, session: Session, request: Message) -> None:
         began = time.monotonic()
@@ -313,7 +321,11 @@ def main() -> None:
     stacks = (folder / "stacks.txt").open("w")
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
     connection = Client(socket, family="AF_UNIX")
-    runner = Runner(lambda message: connection.send_bytes(json.dumps(message).encode("ascii")), Memo(shared))
+    runner = Runner(
+        lambda message: connection.send_bytes(json.dumps(message).encode("ascii")),
+        Announcer(folder),
+        Memo(shared),
+    )
     while True:
         try:
             request = json.loads(connection.recv_bytes())

@@ -25,7 +25,8 @@ from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
 
-from harness import poll
+from harness import doing, poll
+from harness.doing import Doing
 from harness.matrix import Cell
 from harness.registry import load
 from harness.supervisor import Asker, Endings
@@ -39,8 +40,6 @@ TROUBLES_AT_MOST = 3
 CLIENT_STARTS_WITHIN = 30.0
 LOOK_EVERY = 1.0
 """Seconds between two looks at the services while a batch goes on, if something was held back."""
-BETWEEN = 5.0
-"""Seconds that a client gets between two things that it announces."""
 
 
 @dataclass(frozen=True)
@@ -120,35 +119,38 @@ class ClientProcess:
         :raises ClientDied: it is gone.
         :raises ServiceEnded: a needed service has ended.
         """
-        cell, phase, limit = "", "start", CLIENT_STARTS_WITHIN
         try:
             connection = self._connected()
             connection.send_bytes(json.dumps(request).encode("ascii"))
+            asked = Doing("", "start", CLIENT_STARTS_WITHIN, time.monotonic())
             while True:
-                if not self._answers(connection, limit, needs):
-                    raise ClientHung(cell, phase, limit)
+                self._await(connection, asked, needs)
                 answer: Message = json.loads(connection.recv_bytes())
-                if answer["type"] == "busy":
-                    cell, phase, limit = answer["cell"], answer["phase"], answer["limit"]
-                    continue
-                limit = BETWEEN
                 yield answer
                 if answer["type"] in ("done", "trouble"):
                     return
         except (EOFError, OSError) as error:
             raise ClientDied(f"the client process ended: {self.log_tail()}") from error
 
-    def _answers(self, connection: Connection, limit: float, needs: Collection[str]) -> bool:
-        """Wait for an answer, or for a needed service to end."""
-        end = time.monotonic() + limit
+    def _await(self, connection: Connection, asked: Doing, needs: Collection[str]) -> None:
+        """Wait for an answer.
+
+        :param asked: what the client is at if it has said nothing since.
+        :raises ClientHung: it is at something for longer than that may take.
+        :raises ServiceEnded: a needed service has ended.
+        """
+        last = asked
         while True:
-            there = wait([connection, self._endings.connection], max(0.0, end - time.monotonic()))
+            there = wait([connection, self._endings.connection], max(0.0, last.until - time.monotonic()))
             if self._endings.connection in there and (ending := self._endings.of(needs)):
                 raise ServiceEnded(ending)
             if connection in there:
-                return True
-            if time.monotonic() >= end:
-                return False
+                return
+            told = doing.read(self.folder)
+            now = max((one for one in (last, told) if one), key=lambda one: one.since)
+            if not there and now == last:
+                raise ClientHung(last.cell, last.phase, last.limit)
+            last = now
 
     def stop(self, stacks: bool = False) -> str:
         """End the process; with `stacks`, return where it was."""
@@ -175,10 +177,8 @@ class InlineClient:
         answers: queue.SimpleQueue[Message] = queue.SimpleQueue()
         Runner(answers.put).run(request)
         while not answers.empty():
-            answer = answers.get()
-            if answer["type"] != "busy":
-                # the same form as over a pipe
-                yield json.loads(json.dumps(answer))
+            # the same form as over a pipe
+            yield json.loads(json.dumps(answers.get()))
 
     def stop(self, stacks: bool = False) -> str:  # noqa: ARG002 - there is no process whose stack to show
         return ""

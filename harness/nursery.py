@@ -12,6 +12,7 @@ its standard input; what it has forked lives on.
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import json
@@ -177,12 +178,15 @@ def _become(asked: Mapping[str, Any]) -> None:
 
 
 def _import(name: str) -> None:
-    from celery.app.backends import BACKEND_ALIASES
+    from celery.app.backends import BACKEND_ALIASES, load_extension_class_names
     from kombu.transport import TRANSPORT_ALIASES
     from kombu.utils.imports import symbol_by_name
 
     for kind, known in ((BACKEND, BACKEND_ALIASES), (BROKER, TRANSPORT_ALIASES)):
         if name.startswith(kind):
+            # what plug-ins have registered: Celery remembers it, but each process would look through all
+            # installed packages once
+            load_extension_class_names("celery.result_backends")
             alias = known.get(name.removeprefix(kind))
             if alias:  # else a plug-in's
                 symbol_by_name(alias)  # type: ignore[no-untyped-call]
@@ -194,9 +198,17 @@ def _import(name: str) -> None:
         print(f"nursery: {name} is left to who needs it: {error}", file=sys.stderr, flush=True)
 
 
+def _remember_version() -> None:
+    """Have redis-py look up its own version once: it parses its package's metadata for each connection."""
+    utils: Any = sys.modules.get("redis.utils")
+    if hasattr(utils, "get_lib_version"):
+        utils.get_lib_version = functools.cache(utils.get_lib_version)
+
+
 def main() -> None:
     for name in sys.argv[1:]:
         _import(name)
+    _remember_version()
     if OWN in sys.modules:
         package, _, last = OWN.rpartition(".")
         del sys.modules[OWN]

@@ -149,7 +149,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="fail, instead of skipping, when this backend (or 'all') cannot be run",
+        help="fail, instead of skipping, when this backend (or 'all') cannot be run; what it has no native "
+        "place for is skipped in any case",
     )
     broker = matrix.DEFAULTS[Axis.BROKER]
     add(
@@ -381,16 +382,20 @@ class CellFailed(Exception):
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a cell as pytest does, and report of its setup and teardown only what did not pass.
 
-    They do nothing, and under xdist each report goes from process to process.
+    They do nothing, and under xdist each report goes from process to process; so does word of a cell's begin
+    and end, of which nothing is shown without ``-v``.
     """
     if not isinstance(item, CellItem):
         return None
-    hook = item.ihook
-    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    hook, config = item.ihook, item.config
+    watched = not config.stash[STATE].is_xdist_worker or config.option.verbose > 0
+    if watched:
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in runtestprotocol(item, log=False, nextitem=nextitem):
         if report.when == "call" or not report.passed:
             hook.pytest_runtest_logreport(report=report)
-    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    if watched:
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 

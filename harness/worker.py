@@ -300,6 +300,12 @@ class WorkerWatch:
         """Whether the worker's main process runs. A zombie does not."""
         return runs(self.pid)
 
+    def look(self) -> bool:
+        """Take in what the worker has written. Whether it lived before: if not, that is all of it."""
+        alive = self.alive()
+        self.poll()
+        return alive
+
     def running(self) -> list[tuple[str, TaskTrace]]:
         """Tasks that started and did not end, the longest-running first."""
         open_ = [(task, t) for task, t in self.tasks.items() if t.started is not None and t.ended is None]
@@ -346,7 +352,7 @@ def runs(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second: it ended between opening and reading
         if sys.platform == "linux":
             return False
         import psutil

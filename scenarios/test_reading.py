@@ -77,8 +77,9 @@ def test_threads(cell):
         replies = cell.in_threads(lambda: add.delay(1, 2).get(timeout=15), within=20)
     elif cell.case == "in_turn":
         replies = []
-        while len(replies) < IN_TURN and not any(reply.error for reply in replies):
-            replies += cell.in_threads(lambda: add.delay(1, 2).get(timeout=5, interval=0.05))
+        with cell.uncollected():
+            while len(replies) < IN_TURN and not any(reply.error for reply in replies):
+                replies += cell.in_threads(lambda: add.delay(1, 2).get(timeout=5, interval=0.05))
     else:
         replies = cell.in_threads(*[lambda: read(task.id).get(timeout=5)] * WAITERS, within=30.0)
     wrong = [reply for reply in replies if reply.value != 3]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from unittest import mock
 
 import matrix_run
 import psutil
 import pytest
 
 from harness import poll, processes, runlog
+from harness.worker import runs
 
 GONE_WITHIN = 10.0
 
@@ -220,3 +224,16 @@ def test_folders_of_killed_runs_are_found(temporary):
     (gone / "owner.json").write_text('{"pid": 1, "created": 1.0}')
     assert psutil.pid_exists(1)
     assert processes.orphaned_runs_below(temporary) == [gone]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil tells")
+def test_a_process_that_ends_while_it_is_looked_at_does_not_run():
+    process = subprocess.Popen(["sleep", "60"])
+    assert runs(process.pid)
+    with open(f"/proc/{process.pid}/stat", "rb") as there:
+        process.kill()
+        assert poll.until(lambda: not runs(process.pid), 10)  # a zombie
+        process.wait()
+        with mock.patch("builtins.open", return_value=there):
+            assert not runs(process.pid)
+    assert not runs(process.pid)
