@@ -43,6 +43,8 @@ SOCKET = "supervisor.sock"
 NURSERY_LOG = "nursery.log"
 LOGS = ("services/*/service.log", "workers/*/worker.log", "clients/*/client.log", SUPERVISOR_LOG, NURSERY_LOG)
 """What ``--logs`` copies of a run's folder; the rest are stores, and set-ups with credentials."""
+AHEAD = 2
+"""Workers of a backend that are started ahead of need, so that their start costs nobody time."""
 WIPE_WITHIN = 5.0
 EXTERNAL_ANSWERS_WITHIN = 5.0
 """Seconds that a server gets that runs already."""
@@ -241,7 +243,7 @@ class Workers:
         """The worker of a configuration; spawned now if it was not ahead of need.
 
         Whoever takes one takes the next of the same backend after it, or goes on to a backend that nobody
-        has been at: that one is spawned now, so that its start costs nobody time.
+        has been at: those are spawned now.
         """
         with self._lock:
             self._taken.add(key)
@@ -250,7 +252,7 @@ class Workers:
                 self._remove(key)
             if key not in self._alive:
                 self._spawn(key)
-            if backend not in self._waiting:
+            if backend not in self._waiting and not self._ahead(backend):
                 begun = {self._plan[one].configuration.backend for one in self._alive}
                 backend = next((name for name in self._waiting if name not in begun), backend)
             self._spawn_ahead(backend)
@@ -280,11 +282,14 @@ class Workers:
     def planned(self) -> list[Setup]:
         return list(self._plan.values())
 
+    def _ahead(self, backend: str) -> int:
+        """How many workers of a backend wait to be taken."""
+        return sum(
+            self._plan[key].configuration.backend == backend for key in self._alive.keys() - self._taken
+        )
+
     def _spawn_ahead(self, backend: str) -> None:
-        """Spawn the next worker of a backend, if there is any and nobody is still to take another."""
-        ahead = (self._plan[key].configuration.backend for key in self._alive.keys() - self._taken)
-        if backend in self._waiting and backend not in ahead:
-            key = self._waiting[backend][0]
+        for key in self._waiting.get(backend, [])[: AHEAD - self._ahead(backend)]:
             self._remove(key)
             self._spawn(key)
 

@@ -96,7 +96,7 @@ def planned(tmp_path: Path):
     configurations = [
         Configuration(backend, serializer, "zlib", "redis", "prefork")
         for backend in ("redis", "filesystem", "sqlite")
-        for serializer in ("json", "yaml")
+        for serializer in ("json", "pickle", "yaml")
     ]
     workers.plan(
         [set_up(one, registry.source(one.backend), "test", tmp_path, servers) for one in configurations]
@@ -104,23 +104,25 @@ def planned(tmp_path: Path):
     return workers, supervisor
 
 
-def test_the_next_worker_of_a_backend_is_spawned_when_one_is_taken(planned):
+def test_the_next_workers_of_a_backend_are_spawned_when_one_is_taken(planned):
     workers, supervisor = planned
-    first, second, third, *_ = (setup.configuration.key for setup in workers.planned())
-    assert supervisor.keys == [first]
-    workers.take(first)
-    assert supervisor.keys == [first, second]
-    workers.take(second)  # the last of its backend: then comes the next one
-    assert supervisor.keys == [first, second, third]
-    workers.release(first)
+    keys = [setup.configuration.key for setup in workers.planned()]
+    assert supervisor.keys == keys[:2]
+    workers.take(keys[0])
+    assert supervisor.keys == keys[:3]
+    workers.take(keys[1])  # one is left to be taken
+    assert supervisor.keys == keys[:3]
+    workers.take(keys[2])  # the last of its backend: then comes the next one
+    assert supervisor.keys == keys[:5]
+    workers.release(keys[0])
     assert supervisor.ended == [1]
 
 
 def test_each_worker_is_spawned_once_however_many_processes_take(planned):
     workers, supervisor = planned
     keys = [setup.configuration.key for setup in workers.planned()]
-    for key in (keys[0], keys[2], keys[4], keys[3], keys[1], keys[5]):
-        assert workers.take(key)["pid"] == supervisor.keys.index(key) + 1
+    for number in (0, 3, 6, 4, 1, 8, 7, 2, 5):
+        assert workers.take(keys[number])["pid"] == supervisor.keys.index(keys[number]) + 1
     assert sorted(supervisor.keys) == sorted(keys)
 
 
@@ -129,6 +131,6 @@ def test_a_service_that_ended_has_no_worker_spawned_any_more(planned):
     keys = [setup.configuration.key for setup in workers.planned()]
     workers.take(keys[0])
     workers.drop("redis")  # the broker of all
-    assert supervisor.ended == [2]
+    assert supervisor.ended == [2, 3]
     workers.take(keys[0])
-    assert supervisor.keys == keys[:2]
+    assert supervisor.keys == keys[:3]
