@@ -9,8 +9,13 @@ from pathlib import Path
 
 import matrix_run
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness import processes
+
+# no test is about time: on a busy machine hypothesis' tables of characters alone take a second and a half
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
