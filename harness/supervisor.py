@@ -289,7 +289,8 @@ class Workers:
         )
 
     def _spawn_ahead(self, backend: str) -> None:
-        for key in self._waiting.get(backend, [])[: AHEAD - self._ahead(backend)]:
+        missing = max(0, AHEAD - self._ahead(backend))
+        for key in self._waiting.get(backend, [])[:missing]:
             self._remove(key)
             self._spawn(key)
 

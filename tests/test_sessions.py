@@ -69,3 +69,16 @@ def test_what_a_worker_wrote_before_it_died_counts(tmp_path, last):
     else:
         with pytest.raises(WorkerTrouble, match="the worker process ended"):
             cell.settle(task)
+
+
+def test_the_collector_waits_for_as_long_as_it_is_asked_to(tmp_path):
+    cell = Cell(session_of("filesystem", tmp_path, WorkerWatch(tmp_path, 1)), {})
+
+    def fail() -> None:
+        with cell.uncollected():
+            assert not gc.isenabled()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert gc.isenabled()
