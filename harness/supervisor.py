@@ -220,8 +220,7 @@ class Workers:
     def __init__(self, folder: Path, supervisor: Supervisor) -> None:
         self.folder, self._supervisor = folder, supervisor
         self._plan: dict[str, Setup] = {}
-        self._waiting: dict[str, list[str]] = {}
-        """What is neither spawned nor taken, by backend."""
+        self._waiting: list[str] = []
         self._alive: dict[str, Message] = {}
         self._taken: set[str] = set()
         self._made = 0
@@ -236,7 +235,7 @@ class Workers:
                 key = setup.configuration.key
                 if key not in self._plan:
                     self._plan[key] = setup
-                    self._waiting.setdefault(setup.configuration.backend, []).append(key)
+                    self._waiting.append(key)
             self._spawn_ahead(setups[0].configuration.backend)
 
     def take(self, key: str) -> Message:
@@ -247,15 +246,11 @@ class Workers:
         """
         with self._lock:
             self._taken.add(key)
-            backend = self._plan[key].configuration.backend
-            if key in self._waiting.get(backend, ()):
-                self._remove(key)
+            if key in self._waiting:
+                self._waiting.remove(key)
             if key not in self._alive:
                 self._spawn(key)
-            if backend not in self._waiting and not self._ahead(backend):
-                begun = {self._plan[one].configuration.backend for one in self._alive}
-                backend = next((name for name in self._waiting if name not in begun), backend)
-            self._spawn_ahead(backend)
+            self._spawn_ahead(self._backend(key))
             return self._alive[key]
 
     def renew(self, key: str) -> Message:
@@ -275,33 +270,29 @@ class Workers:
         with self._lock:
             for key, setup in self._plan.items():
                 if service in setup.servers:
-                    self._remove(key)
+                    if key in self._waiting:
+                        self._waiting.remove(key)
                     if key not in self._taken:
                         self._end(key)
 
     def planned(self) -> list[Setup]:
         return list(self._plan.values())
 
-    def _ahead(self, backend: str) -> int:
-        """How many workers of a backend wait to be taken."""
-        return sum(
-            self._plan[key].configuration.backend == backend for key in self._alive.keys() - self._taken
-        )
+    def _backend(self, key: str) -> str:
+        return self._plan[key].configuration.backend
 
     def _spawn_ahead(self, backend: str) -> None:
-        missing = max(0, AHEAD - self._ahead(backend))
-        for key in self._waiting.get(backend, [])[:missing]:
-            self._remove(key)
+        """Spawn the next workers of a backend; if it has none left, of one at which nobody is."""
+        ahead = [key for key in self._alive.keys() - self._taken if self._backend(key) == backend]
+        left = [key for key in self._waiting if self._backend(key) == backend]
+        if not ahead and not left:
+            begun = {self._backend(key) for key in self._alive}
+            other = next((key for key in self._waiting if self._backend(key) not in begun), None)
+            if other is not None:
+                self._spawn_ahead(self._backend(other))
+        for key in left[: max(0, AHEAD - len(ahead))]:
+            self._waiting.remove(key)
             self._spawn(key)
-
-    def _remove(self, key: str) -> None:
-        """It waits no more."""
-        backend = self._plan[key].configuration.backend
-        waiting = self._waiting.get(backend, [])
-        if key in waiting:
-            waiting.remove(key)
-        if not waiting:
-            self._waiting.pop(backend, None)
 
     def _spawn(self, key: str) -> None:
         setup = self._plan[key]
