@@ -213,7 +213,7 @@ def amqp_channel(server: Server) -> Iterator[Any]:
 
 
 class FilesystemBroker(Broker):
-    """kombu's filesystem transport: a broker without a server."""
+    """kombu's filesystem transport, mended (`harness.spool`): a broker without a server."""
 
     name = "filesystem"
 
@@ -223,6 +223,7 @@ class FilesystemBroker(Broker):
             made.mkdir(parents=True, exist_ok=True)
         return {
             "broker_url": "filesystem://",
+            "broker_transport": "harness.spool:Transport",
             "broker_transport_options": {
                 "data_folder_in": str(messages),
                 "data_folder_out": str(messages),

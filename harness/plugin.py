@@ -156,8 +156,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--broker",
         default=broker,
-        help=f"message broker of the workers: {', '.join(matrix.BROKERS)}; filesystem loses messages now and "
-        "then: docs/brokers.md (default: %(default)s)",
+        help=f"message broker of the workers: {', '.join(matrix.BROKERS)} (default: %(default)s)",
     )
     add("--pool", default="prefork", help="worker pool: prefork (default), threads, solo, gevent or eventlet")
     add(
