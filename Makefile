@@ -47,6 +47,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("celery-roundtrip needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@# for whoever sets PYTHONDONTWRITEBYTECODE: each of a thousand processes would compile these anew
+	@$(PY) -m compileall -q harness backends scenarios
 	@touch $@
 
 clean: ## everything that make has made

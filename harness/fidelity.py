@@ -518,10 +518,20 @@ def _look_sequence(pair: _Pair) -> _Found:
     if len(sent) != len(received):
         yield pair.differs(DifferenceKind.LENGTH)
     for position, (one, other) in enumerate(zip(sent, received, strict=False)):
-        yield pair.at(f"[{position}]", None, one, other)
+        if not _plainly_same(one, other):
+            yield pair.at(f"[{position}]", None, one, other)
     if type(pair.sent) is type(pair.received) and isinstance(pair.sent, collections.deque):
         yield pair.at(".maxlen", None, pair.sent.maxlen, pair.received.maxlen)
     yield from _look_attributes(pair)
+
+
+def _plainly_same(one: Any, other: Any) -> bool:
+    """Whether there is nothing to look at: of ten thousand members, most are such."""
+    return type(one) is type(other) and type(one) in _PLAIN and bool(one == other)
+
+
+_PLAIN = {type(None), bool, int, str}
+"""Where equal values of this very type are the same in all that a difference may be."""
 
 
 def _members(value: Any) -> list[Any]:

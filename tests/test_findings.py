@@ -25,6 +25,7 @@ from harness.registry import Registry
 from harness.services.mariadb import connect
 from harness.services.s3 import Endpoint
 from harness.supervisor import ready
+from harness.verdict import Axis
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = {
@@ -62,9 +63,10 @@ STORES: dict[str, str] = {
     "mongodb": "{mongodb}",
     "s3": "{s3}finding",
     "mysql": "db+{mariadb}finding",
+    "broker rabbitmq": "{rabbitmq}",
 }
-"""Backend that an expectation names first -> URL of a store; for rpc that is the broker, for Django's caches
-and databases what the script makes settings of."""
+"""Backend that an expectation names first, or its broker -> URL of a store; for rpc that is the broker, for
+Django's caches and databases what the script makes settings of."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,13 @@ class Asked:
     kind: str
 
 
+def _store(asked: Asked) -> str:
+    known = KNOWN[asked.id]
+    return STORES.get(known.backend[0] if known.broker == ("*",) else f"broker {known.broker[0]}", "")
+
+
 def _arguments(asked: Asked, folder: Path, servers: Mapping[str, str]) -> list[str]:
-    store = STORES.get(KNOWN[asked.id].backend[0])
+    store = _store(asked)
     assert store, f"{asked.id}: say in STORES which URL shows it here"
     url = store.format(folder=folder, **servers)
     return {
@@ -134,8 +141,7 @@ def _run(asked: Asked, folder: Path, servers: Mapping[str, str]) -> Ended:
 
 def _needed(asked: Asked) -> str | None:
     """The service that a script needs, if any."""
-    store = STORES.get(KNOWN[asked.id].backend[0], "")
-    return next((name for name in services.known() if f"{{{name}}}" in store), None)
+    return next((name for name in services.known() if f"{{{name}}}" in _store(asked)), None)
 
 
 CELERY_NAMES = {
@@ -302,7 +308,10 @@ _cells: list[matrix.Cell] = []
 
 def _matrix() -> list[matrix.Cell]:
     if not _cells:
-        everything = Selection(MarkExpression(""))
-        for scenario in questions.scenarios():
-            _cells.extend(matrix.multiply(scenario, Registry().names, everything))
+        registry = Registry()
+        for broker in ("redis", "rabbitmq"):  # expectations tell these two apart
+            options = {Axis.BROKER: broker}
+            everything = Selection(MarkExpression(""), options=options, broker_of=registry.broker_of)
+            for scenario in questions.scenarios():
+                _cells.extend(matrix.multiply(scenario, registry.names, everything))
     return _cells

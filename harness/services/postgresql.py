@@ -42,8 +42,9 @@ class PostgreSQL(Service):
             file.write(self._password)
         initialise = (
             *(str(binaries / "initdb"), f"--pgdata={data}", f"--username={USER}", f"--pwfile={password}"),
-            # not hashed on its way, which stays on loopback: Celery's clients connect anew for each read
-            *("--auth=password", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            # Celery's clients connect anew for each read, and scram-sha-256 computes 4,096 rounds each time.
+            # The password is random, and its way is loopback
+            *("--auth=md5", "--encoding=UTF8", "--locale=C", "--no-sync"),
         )
         place = ("-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1")
         serve = (str(binaries / "postgres"), *place, "-c", "unix_socket_directories=", *OPTIONS)
@@ -61,8 +62,9 @@ class PostgreSQL(Service):
             "POSTGRES_USER": USER,
             "POSTGRES_PASSWORD": self._password,
             "POSTGRES_DB": "postgres",
-            "POSTGRES_HOST_AUTH_METHOD": "password",
-            "POSTGRES_INITDB_ARGS": "--encoding=UTF8 --locale=C --no-sync",
+            "POSTGRES_HOST_AUTH_METHOD": "md5",
+            # how the password is kept: as md5 too, where a host is asked for that
+            "POSTGRES_INITDB_ARGS": "--auth-host=md5 --encoding=UTF8 --locale=C --no-sync",
         }
         return Container(5432, environment, ("postgres", *OPTIONS))
 

@@ -1,12 +1,7 @@
-"""With RabbitMQ as broker, as celery-amqp-backend needs it, no task with an id of over 255 bytes can be sent.
+"""With RabbitMQ as broker, a task whose id is longer than 255 bytes cannot be sent.
 
-Usage: python amqp-id-over-255-bytes.py amqp://USER:PASSWORD@HOST:PORT// [--workaround]
+Usage: python rabbitmq-id-over-255-bytes.py BROKER_URL [--workaround]
 """
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "findings"))
 
 import struct
 from hashlib import sha256
@@ -14,7 +9,7 @@ from uuid import uuid4
 
 from frame import URL, WORKAROUND, finding_app, main
 
-app = finding_app("celery_amqp_backend.AMQPBackend://", broker=URL, result_exchange="finding")
+app = finding_app("rpc://", URL)
 
 
 def look():
