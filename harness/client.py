@@ -10,6 +10,7 @@ With ``--client inline`` pytest calls `Runner.run` itself.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import importlib
 import importlib.util
 import inspect
@@ -43,6 +44,8 @@ Announce = Callable[[str, str, float], None]
 
 GRACE = 10.0
 """Seconds beyond its deadline after which a wait counts as hung."""
+COLLECT_AFTER = 10_000
+"""Objects after which a client collects garbage: with Python's own 700 that is a fifth of what it computes."""
 DECLARED = (
     "supports_native_join",
     "supports_autoexpire",
@@ -317,6 +320,7 @@ def _import(name: str, file: str) -> ModuleType:
 
 
 def main() -> None:
+    gc.set_threshold(COLLECT_AFTER)
     socket, folder, shared = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     stacks = (folder / "stacks.txt").open("w")
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
