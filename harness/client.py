@@ -45,7 +45,7 @@ Announce = Callable[[str, str, float], None]
 GRACE = 10.0
 """Seconds beyond its deadline after which a wait counts as hung."""
 COLLECT_AFTER = 10_000
-"""Objects after which a client collects garbage: with Python's own 700 that is a fifth of what it computes."""
+"""Objects after which a client collects garbage; with Python's own 700 it is a fifth of all it computes."""
 DECLARED = (
     "supports_native_join",
     "supports_autoexpire",
