@@ -74,15 +74,15 @@ def module_of_file(path: str, option: str = "--backend") -> ModuleType:
     """
     name = Path(path).stem
     loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == path:
-        return loaded
-    if not Path(path).is_file():
-        raise BadPlugin(f"{path}: no such file: {option} takes the path of a Python file")
-    if loaded is not None:
-        raise BadPlugin(f"{path}: a module called {name!a} is already imported: rename the file")
-    folder = str(Path(path).parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    if getattr(loaded, "__file__", None) != path:
+        if not Path(path).is_file():
+            raise BadPlugin(f"{path}: no such file: {option} takes the path of a Python file")
+        if loaded is not None:
+            raise BadPlugin(f"{path}: a module called {name!a} is already imported: rename the file")
+        folder = str(Path(path).parent)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    # also where it is loaded: another thread may still be at it, and import waits for that
     try:
         made = importlib.import_module(name)
     except Exception as error:

@@ -6,6 +6,8 @@ import itertools
 import os
 import re
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +19,7 @@ from harness import contract, judging, services
 from harness.backend import CONTRACT_VERSION, Namespace
 from harness.registry import Registry, load
 from harness.services import Server
-from harness.sources import BadPlugin
+from harness.sources import BadPlugin, module_of_file
 
 GOOD = """
 from datetime import timedelta
@@ -465,3 +467,22 @@ def help_out():
         with pytest.raises(EOFError) as caught:
             getattr(store, ask)()
         assert judging.blame_of(caught.value, made) == blame, ask
+
+
+def test_a_file_that_another_thread_imports_is_waited_for(tmp_path, monkeypatch):
+    """The supervisor answers each pytest process in a thread of its own; they ask for a backend at once."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    began, go = threading.Event(), threading.Event()
+    monkeypatch.setattr(sys, "_slow_plugin", (began, go), raising=False)
+    file = tmp_path / "slow_plugin.py"
+    file.write_text("import sys\nbegan, go = sys._slow_plugin\nbegan.set()\ngo.wait(20)\nlast = 1\n")
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            first = pool.submit(module_of_file, str(file))
+            assert began.wait(20)
+            second = pool.submit(module_of_file, str(file))
+            assert not wait([second], timeout=0.3).done
+        finally:
+            go.set()
+    assert first.result().last == second.result().last == 1
+    del sys.modules["slow_plugin"]
