@@ -13,10 +13,12 @@ from harness.registry import Registry
 HARNESS = matrix_run.ROOT / "harness"
 DEFAULTS = "brokers.py"
 """The one file outside harness/services that may name servers: each broker, and which is the default."""
+A_BROKERS = "spool.py"
+"""kombu's filesystem transport, mended: the broker of that name is the only one to use it."""
 OF_SERVICES = "jars.py"
 """Belongs to harness/services, but images/ imports it where nothing is installed."""
 CORE = {name for name, source in Registry().sources.items() if source.is_core}
-FILES = [file for file in sorted(HARNESS.glob("*.py")) if file.name not in (DEFAULTS, OF_SERVICES)]
+FILES = [file for file in sorted(HARNESS.glob("*.py")) if file.name not in (DEFAULTS, A_BROKERS, OF_SERVICES)]
 
 
 def words(file) -> set[str]:
