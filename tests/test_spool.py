@@ -68,5 +68,7 @@ def test_no_queue_is_forgotten_that_is_declared_at_once_with_others(connect):
         for turn in range(10):
             bound = channel.get_table(f"exchange{turn}")
             assert sorted(one.queue for one in bound) == [f"queue{number}" for number in range(8)]
+            channel._put("queue3", "of a queue that goes")
             channel._delete("queue3", f"exchange{turn}", "key", None)
+            assert channel._size("queue3") == 0
             assert len(channel.get_table(f"exchange{turn}")) == 7
