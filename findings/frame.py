@@ -40,7 +40,10 @@ def _from_command_line():
     folder = tempfile.mkdtemp(prefix="finding-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     workaround = "yes" if "--workaround" in sys.argv else ""
-    os.environ.update(FINDING_URL=words[0], FINDING_FOLDER=folder, FINDING_WORKAROUND=workaround)
+    queue = f"{SCRIPT.stem}-worked-around" if workaround else SCRIPT.stem
+    os.environ.update(
+        FINDING_URL=words[0], FINDING_FOLDER=folder, FINDING_QUEUE=queue, FINDING_WORKAROUND=workaround
+    )
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.modules[SCRIPT.stem] = sys.modules["__main__"]  # classes that the worker names are the script's own
@@ -72,6 +75,9 @@ filesystem.Channel._put = _put_whole
 def finding_app(url=URL, broker=None, **settings):
     """An app whose results go to the store. Its messages go to a folder, unless `broker` is a URL.
 
+    On a broker, tasks go through a queue of the script's own, one more with the workaround: scripts that run
+    side by side there do not take each other's.
+
     Cassandra's URL is cassandra://HOST:PORT/KEYSPACE, S3's s3+http://KEY:SECRET@HOST:PORT/BUCKET.
     """
     app = Celery("finding", set_as_current=False)
@@ -80,6 +86,7 @@ def finding_app(url=URL, broker=None, **settings):
     app.conf.update(
         broker_url=broker or "filesystem://",
         broker_transport_options={} if broker else {**options, "polling_interval": 0.02},
+        task_default_queue=os.environ["FINDING_QUEUE"],
         broker_connection_retry_on_startup=True,
         **{**_store(url), **settings},
     )

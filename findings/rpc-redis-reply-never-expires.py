@@ -18,10 +18,7 @@ class Expiring(RPCBackend):
         return [self.Queue(to, self.exchange, to, **how)]
 
 
-store, tasks = "rpc://", "finding"
-if WORKAROUND:
-    store, tasks = f"{__name__}:Expiring+rpc://", "finding-mended"  # each worker takes the tasks meant for it
-app = finding_app(store, URL, result_expires=3600, task_default_queue=tasks)
+app = finding_app(f"{__name__}:Expiring+rpc://" if WORKAROUND else "rpc://", URL, result_expires=3600)
 
 
 @app.task(name="finding")

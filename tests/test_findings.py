@@ -278,6 +278,28 @@ def test_a_script_that_is_ended_takes_its_worker_along(tmp_path: Path) -> None:
     assert _left(tmp_path / "run") == []
 
 
+def test_scripts_on_one_broker_share_no_queue(tmp_path: Path) -> None:
+    seen = []
+    asked = "import {name}; print(list({name}.app.amqp.queues))"
+    for name in ("one", "other"):
+        script = tmp_path / f"{name}.py"
+        script.write_text(
+            "import subprocess, sys\n"
+            "from frame import finding_app\n"
+            "app = finding_app('rpc://', 'memory://')\n"
+            "if __name__ == '__main__':\n"
+            f"    subprocess.run([sys.executable, '-c', {asked.format(name=name)!r}])\n"
+        )
+        for more in ([], ["--workaround"]):
+            command = [sys.executable, str(script), "memory://", *more]
+            environment = {
+                **ENVIRONMENT,
+                "PYTHONPATH": os.pathsep.join((str(ROOT / "findings"), str(tmp_path))),
+            }
+            seen.append(subprocess.check_output(command, env=environment, text=True))
+    assert len(set(seen)) == 4, seen
+
+
 def test_every_expectation_has_a_script_and_every_script_an_expectation() -> None:
     assert set(SCRIPTS) == set(KNOWN)
 
