@@ -2,7 +2,10 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# what the matrix needs, and what the project's own tests and checks need beside it
 INSTALLED := .venv/installed
+TOOLS := .venv/tools
 
 .PHONY: matrix matrix-full test mutants check check-github format images clean
 
@@ -17,13 +20,13 @@ matrix-full: $(INSTALLED) ## everything, required, in containers where Docker ha
 images: ## stand-in images for machines without a registry: all, or IMAGE=name
 	@images/build $(IMAGE)
 
-test: $(INSTALLED) ## the project's own tests
+test: $(TOOLS) ## the project's own tests
 	@$(PY) -m pytest $(or $(TESTS),tests) -n 3
 
-mutants: $(INSTALLED) ## mutation testing of the code that judges: docs/mutation.md
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
+mutants: $(TOOLS) ## mutation testing of the code that judges: docs/mutation.md
+	@$(PIP) -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
 
-check: $(INSTALLED) check-github ## format, lint, types, workflows
+check: $(TOOLS) check-github ## format, lint, types, workflows
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
@@ -31,7 +34,7 @@ check: $(INSTALLED) check-github ## format, lint, types, workflows
 GITHUB := .github
 SCHEMA := $(PY) -m check_jsonschema --builtin-schema
 
-check-github: $(INSTALLED) ## workflows and forms, without network; GITHUB=FOLDER/.github for a copy
+check-github: $(TOOLS) ## workflows and forms, without network; GITHUB=FOLDER/.github for a copy
 	@$(SCHEMA) vendor.github-workflows $(GITHUB)/workflows/*.yml
 	@$(SCHEMA) custom.github-workflows-require-timeout $(GITHUB)/workflows/*.yml
 	@$(SCHEMA) vendor.dependabot $(GITHUB)/dependabot.yml
@@ -39,16 +42,21 @@ check-github: $(INSTALLED) ## workflows and forms, without network; GITHUB=FOLDE
 	@$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard $(GITHUB)/ISSUE_TEMPLATE/*.yml))
 	@.venv/bin/zizmor --offline --quiet --pedantic --strict-collection $(GITHUB)
 
-format: $(INSTALLED)
+format: $(TOOLS)
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("celery-roundtrip needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(PY) || $(PYTHON) -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	@# for whoever sets PYTHONDONTWRITEBYTECODE: each of a thousand processes would compile these anew
-	@$(PY) -m compileall -q harness backends scenarios
+	@$(PIP) --no-compile -e ".[all,docker,embedded]"
+	@# pip compiles on one core, and python not at all where PYTHONDONTWRITEBYTECODE is set: each of a thousand
+	@# processes would do it anew. A file that does not compile is named, and ends nothing until it is imported
+	@$(PY) -m compileall -q -j 0 .venv/lib harness backends scenarios || true
+	@touch $@
+
+$(TOOLS): $(INSTALLED)
+	@$(PIP) -e ".[dev]"
 	@touch $@
 
 clean: ## everything that make has made
