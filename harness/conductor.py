@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import queue
 import tempfile
+import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from typing import Any
 
 from harness import doing, poll
 from harness.doing import Doing
+from harness.errors import RoundtripError
 from harness.matrix import Cell
 from harness.registry import load
 from harness.supervisor import Asker, Endings
@@ -224,6 +226,8 @@ class Conductor:
         self._asker, self._inline, self._deadline, self._seed = asker, inline, deadline, seed
         self._endings = Endings(asker.folder)
         self._clients: dict[str, Client] = {}
+        self._making = threading.Lock()
+        self._stopped = False
         self.configurations: list[Message] = []
         """Records for the run log, of configurations that are finished."""
 
@@ -286,19 +290,30 @@ class Conductor:
             yield from self._flush(progress, setup)
             yield from self._client_died(progress, setup, ids, died)
 
+    def stop(self) -> None:
+        """End all clients. A thread that observes something meanwhile gets an error."""
+        with self._making:
+            if self._stopped:
+                return
+            self._stopped = True
+            for client in list(self._clients.values()):
+                client.stop()
+
     def close(self) -> None:
+        """Stop, and hear of no more endings. Not while a thread observes something."""
+        self.stop()
         self._endings.close()
-        for client in self._clients.values():
-            client.stop()
-        self._clients.clear()
 
     def _client(self, setup: Setup) -> Client:
         name = _client_name(setup)
-        if name not in self._clients:
-            self._clients[name] = (
-                InlineClient() if self._inline else ClientProcess(self._asker, self._endings, setup)
-            )
-        return self._clients[name]
+        with self._making:
+            if self._stopped:
+                raise RoundtripError("the run is ending")
+            if name not in self._clients:
+                self._clients[name] = (
+                    InlineClient() if self._inline else ClientProcess(self._asker, self._endings, setup)
+                )
+            return self._clients[name]
 
     def _observation(self, progress: Progress, answer: Message) -> Iterator[tuple[str, Observation]]:
         seen = Observation(

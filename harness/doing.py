@@ -59,7 +59,8 @@ def read(folder: Path) -> Doing | None:
     tries = itertools.count(1)
     while True:
         try:
-            return Doing(*json.loads((folder / FILE).read_bytes().partition(b"\n")[0]))
+            line = (folder / FILE).read_bytes().partition(b"\n")[0]
+            return Doing(*json.loads(line)) if line else None
         except FileNotFoundError:
             return None
         except ValueError:

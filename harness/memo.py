@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import tempfile
@@ -27,7 +28,7 @@ class Memo:
         self._folder = folder
 
     def get(self, name: str, compute: Callable[[], T]) -> T:
-        """The answer of that name. Two processes that ask at once may both compute it: it is the same.
+        """The answer of that name. Of processes that ask at once one computes it, and the others wait.
 
         Raises what ``compute`` raises.
         """
@@ -39,10 +40,15 @@ class Memo:
             return kept
         except FileNotFoundError:
             pass  # nobody has needed it, or it is computed quickly
-        began = time.thread_time()
-        made = compute()
-        if time.thread_time() - began >= LONG:
-            self._keep(file, made)
+        self._folder.mkdir(exist_ok=True)
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if file.exists():
+                return self.get(name, compute)
+            began = time.thread_time()
+            made = compute()
+            if time.thread_time() - began >= LONG:
+                self._keep(file, made)
         return made
 
     def _keep(self, file: Path, made: object) -> None:
@@ -50,7 +56,6 @@ class Memo:
             text = pickle.dumps(made)
         except Exception:  # noqa: BLE001 - a value may raise anything; then each computes it for itself
             return
-        file.parent.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as whole:
             whole.write(text)
         os.replace(whole.name, file)

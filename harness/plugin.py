@@ -308,9 +308,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         for item in cells:
             state.expectations.of(item.cell, {})
-        state.observer = Observer(
-            state.options, state.registry, state.expectations, state.run_folder(), session.config.rootpath
-        )
+        told = (state.options, state.registry, state.expectations, state.run_folder())
+        ahead = not state.is_xdist_worker
+        state.observer = Observer(*told, session.config.rootpath, ahead)
         state.observer.plan([item.asked for item in cells])
     except (RoundtripError, RunLogError) as error:
         if not state.is_xdist_worker:

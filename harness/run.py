@@ -25,6 +25,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from harness import processes
+from harness.ahead import Ahead, Work
 from harness.ascii import escape, redact
 from harness.brokers import broker
 from harness.conductor import Asked, Conductor
@@ -303,21 +304,32 @@ def _shared(axes: Mapping[str, str]) -> Mapping[str, str]:
 class Observer:
     """Turns the selected items of a pytest process into observations.
 
-    :param asked: every selected cell, in the order in which it will be asked for.
+    :param ahead: whether to observe what comes next while somebody asks for something else; not where other
+        pytest processes do.
     """
 
     def __init__(
-        self, options: Options, registry: Registry, expectations: Expectations, folder: Path, root: Path
+        self,
+        options: Options,
+        registry: Registry,
+        expectations: Expectations,
+        folder: Path,
+        root: Path,
+        ahead: bool = False,
     ) -> None:
         self.options, self.registry, self.expectations = options, registry, expectations
         self.folder, self._root = folder, root
         self.run = folder.name.removeprefix(processes.FOLDER_PREFIX)
         self.asker = Asker(folder)
-        self.conductor = Conductor(self.asker, options.inline, options.deadline, options.seed)
+        self._conductor = self._conduct()
+        self._looks_ahead = ahead and not options.inline
+        self._ahead: Ahead | None = None
         self.products: dict[str, str] = {}
         self._setups: dict[Configuration, Setup] = {}
         self._missing: dict[Configuration, ServiceUnavailable] = {}
         self._asked: dict[Configuration, list[Asked]] = {}
+        self._work: dict[Configuration, Work] = {}
+        self._records: list[Record] = []
         self._streams: dict[Configuration, Iterator[tuple[str, Observation]]] = {}
         self._seen: dict[tuple[Configuration, str], Observation] = {}
         self._cut_short: dict[Configuration, str] = {}
@@ -345,6 +357,9 @@ class Observer:
         setups = list(self._setups.values())
         if setups:
             self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
+        if setups and self._looks_ahead:
+            self._work = {one: Work(setup, self._asked[one]) for one, setup in self._setups.items()}
+            self._ahead = Ahead(self._conduct, list(self._work.values()))
 
     def give_up(self, reason: str) -> None:
         """Make every cell that is still asked for ``indeterminate``."""
@@ -362,9 +377,7 @@ class Observer:
             if self._broken:
                 raise SupervisorGone(self._broken)
             if configuration not in self._streams:
-                self._streams[configuration] = self.conductor.observe(
-                    self._setups[configuration], self._asked[configuration]
-                )
+                self._streams[configuration] = self._answers(configuration)
             stream = self._streams[configuration]
             while key not in self._seen:
                 name, seen = next(stream)
@@ -386,14 +399,31 @@ class Observer:
     def _last(self, asked: Asked) -> bool:
         return self._asked[asked.cell.configuration][-1].cell.cell_id == asked.cell.cell_id
 
+    def _conduct(self) -> Conductor:
+        options = self.options
+        return Conductor(Asker(self.folder), options.inline, options.deadline, options.seed)
+
+    def _answers(self, configuration: Configuration) -> Iterator[tuple[str, Observation]]:
+        """What is seen of a configuration's cells; at its end, its records are there."""
+        if self._ahead is not None:
+            work = self._work[configuration]
+            yield from self._ahead.answers(work)
+            self._records += work.records
+        else:
+            yield from self._conductor.observe(self._setups[configuration], self._asked[configuration])
+            self._records += self._conductor.configurations
+            self._conductor.configurations = []
+
     def finished_configurations(self) -> list[Record]:
         """Records of configurations that have ended since the last call."""
-        done, self.conductor.configurations = self.conductor.configurations, []
+        done, self._records = self._records, []
         return done
 
     def close(self) -> None:
         try:
-            self.conductor.close()
+            if self._ahead is not None:
+                self._ahead.close()
+            self._conductor.close()
         except SupervisorGone:
             return  # whoever noticed has ended them
 

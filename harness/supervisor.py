@@ -511,7 +511,7 @@ class Supervisor:
             while True:
                 try:
                     request = json.loads(connection.recv_bytes())
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     return
                 if request["ask"] == "endings":
                     self._listen(connection)

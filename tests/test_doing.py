@@ -14,6 +14,7 @@ from harness.doing import Announcer
 def test_the_last_that_was_begun_is_read(tmp_path):
     assert doing.read(tmp_path) is None
     announce = Announcer(tmp_path)
+    assert doing.read(tmp_path) is None
     announce("test_long[" + "x" * 500 + "]", "read", 3.0)
     before = time.monotonic()
     announce("test_short[redis]", "late look", 12.5)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import generated
+from harness import generated, poll
 from harness.fidelity import compare
 from harness.memo import LONG, Memo
 from harness.oracle import Oracle
@@ -27,6 +27,11 @@ def slowly(answer, asked):
     return compute
 
 
+def kept(folder):
+    """The names of files with answers."""
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
 def test_what_took_long_is_computed_once_for_all(tmp_path):
     asked = []
     for _ in range(2):
@@ -37,12 +42,32 @@ def test_what_took_long_is_computed_once_for_all(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["memo"]
 
 
-def test_what_is_computed_quickly_leaves_no_file(tmp_path):
+def test_what_is_computed_quickly_is_not_kept(tmp_path):
     memo, asked = Memo(tmp_path / "memo"), []
     for _ in range(2):
         assert memo.get("quick", lambda: asked.append(1) or 7) == 7
     assert asked == [1, 1]
-    assert list(tmp_path.iterdir()) == []
+    assert kept(tmp_path / "memo") == set()
+
+
+def test_who_asks_meanwhile_waits_for_the_answer(tmp_path):
+    asked, computing, answers = [], threading.Event(), []
+    compute = slowly(1, asked)
+
+    def first():
+        computing.set()
+        assert poll.until(other.is_alive, 10.0)
+        return compute()
+
+    # a flock is of an open file, not of a process: threads stand for processes
+    other = threading.Thread(target=lambda: answers.append(Memo(tmp_path).get("same", slowly(2, asked))))
+    one = threading.Thread(target=lambda: answers.append(Memo(tmp_path).get("same", first)))
+    one.start()
+    assert computing.wait(10.0)
+    other.start()
+    for thread in (one, other):
+        thread.join(10.0)
+    assert (asked, answers) == ([1], [1, 1])
 
 
 def test_what_cannot_be_pickled_is_computed_by_each(tmp_path):
@@ -57,14 +82,13 @@ def test_what_computing_raises_is_not_kept(tmp_path):
     memo = Memo(tmp_path)
     with pytest.raises(KeyError):
         memo.get("broken", lambda: {}["nothing"])
-    assert list(tmp_path.iterdir()) == []
+    assert kept(tmp_path) == set()
 
 
 def test_oracles_share_what_takes_a_serializer_long(tmp_path):
     """Ten thousand numbers in yaml: the second oracle answers the same, without the serializer."""
     first = Oracle(memo=Memo(tmp_path)).expect("size_10000_items", "yaml", "zlib")
-    kept = {path.name for path in tmp_path.iterdir()}
-    assert kept == {"oracle-yaml-size_10000_items.pickle"}
+    assert kept(tmp_path) == {"oracle-yaml-size_10000_items.pickle"}
     began = time.thread_time()
     second = Oracle(memo=Memo(tmp_path)).expect("size_10000_items", "yaml", "zlib")
     assert time.thread_time() - began < LONG
