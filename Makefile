@@ -10,11 +10,11 @@ TOOLS := .venv/tools
 .PHONY: matrix matrix-full test mutants check check-github format images clean
 
 matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; ASK=EXPR for a part
-	@$(PY) -m pytest scenarios --runtime local --fresh-services -m "not slow$(if $(ASK), and ($(ASK)))" -n 4; code=$$?; \
+	@$(PY) -m pytest scenarios --runtime local --fresh-services -m "not slow$(if $(ASK), and ($(ASK)))"; code=$$?; \
 	test ! -e .roundtrip/report.html || echo "report: $(CURDIR)/.roundtrip/report.html"; exit $$code
 
 matrix-full: $(INSTALLED) ## everything, required, in containers where Docker has or can pull them; IMAGES=FILE for stand-ins
-	@$(PY) -m pytest scenarios --runtime auto --fresh-services $(if $(ASK),,--require all) -m "not slow$(if $(ASK), and ($(ASK)))" -n 4 $(if $(IMAGES),--images=$(IMAGES)); code=$$?; \
+	@$(PY) -m pytest scenarios --runtime auto --fresh-services $(if $(ASK),,--require all) -m "not slow$(if $(ASK), and ($(ASK)))" $(if $(IMAGES),--images=$(IMAGES)); code=$$?; \
 	test ! -e .roundtrip/report.html || echo "report: $(CURDIR)/.roundtrip/report.html"; exit $$code
 
 images: ## stand-in images for machines without a registry: all, or IMAGE=name
