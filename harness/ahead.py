@@ -7,6 +7,7 @@ that come next meanwhile, each with clients and workers of its own.
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -36,9 +37,13 @@ class Work:
     records: list[Message] = field(default_factory=list)
     """For the run log; complete once all answers are there."""
 
+    @property
+    def backend(self) -> str:
+        return self.setup.configuration.backend
+
 
 class Ahead:
-    """Observes configurations in the order in which they are given, unless one is asked for before its turn.
+    """Observes configurations about in the order in which they are given, unless one is asked for earlier.
 
     :param conduct: makes the conductor of one thread.
     """
@@ -85,7 +90,8 @@ class Ahead:
             conductor.close()
 
     def _observe(self, conductor: Conductor) -> None:
-        while (work := self._next()) is not None:
+        work = None
+        while (work := self._next(work)) is not None:
             try:
                 for answer in conductor.observe(work.setup, work.asked):
                     work.seen.put(answer)
@@ -94,8 +100,11 @@ class Ahead:
             work.records, conductor.configurations = conductor.configurations, []
             work.seen.put(None)
 
-    def _next(self) -> Work | None:
-        """The configuration to be observed next; waits for room. None: there is no more."""
+    def _next(self, last: Work | None) -> Work | None:
+        """The configuration to be observed next; waits for room. None: there is no more.
+
+        :param last: what the thread has observed: it has a client of that backend.
+        """
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or self._wanted or not self._waiting or self._unread < UNREAD_AT_MOST
@@ -104,6 +113,9 @@ class Ahead:
                 return None
             if self._wanted:
                 return self._wanted.popleft()
-            work = self._waiting.popleft()
+            near = itertools.islice(self._waiting, SIDE_BY_SIDE)
+            same = (work for work in near if last is not None and work.backend == last.backend)
+            work = next(same, self._waiting[0])
+            self._waiting.remove(work)
             self._unread += len(work.asked)
             return work

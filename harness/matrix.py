@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -81,20 +82,30 @@ class OwnWorker:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def spread(found: Iterable[Configuration]) -> list[Configuration]:
-    """Worker configurations in the order in which they are asked: backend by backend, and within each those
-    with a worker of their own evenly among the matrix's. They mostly wait, the matrix's compute.
+def spread(found: Iterable[Configuration], abreast: int = 4) -> list[Configuration]:
+    """Worker configurations in the order in which they are asked.
+
+    Some mostly compute; others mostly wait: for deadlines, where a store loses everything, or because they
+    have a worker of their own. So a few backends take turns, and own workers come evenly among the matrix's.
 
     :param found: in the order of the matrix.
+    :param abreast: how many backends take turns; when one has had its last, the next takes its place.
     """
     kinds: dict[str, dict[bool, list[Configuration]]] = {}
     for configuration in found:
         of_backend = kinds.setdefault(configuration.backend, {False: [], True: []})
         of_backend[bool(configuration.worker)].append(configuration)
-    order: list[Configuration] = []
+    waiting: deque[deque[Configuration]] = deque()
     for of_backend in kinds.values():
         part = [((n + 0.5) / len(kind), one) for kind in of_backend.values() for n, one in enumerate(kind)]
-        order.extend(one for _, one in sorted(part, key=lambda pair: pair[0]))
+        waiting.append(deque(one for _, one in sorted(part, key=lambda pair: pair[0])))
+    order: list[Configuration] = []
+    turns: list[deque[Configuration]] = []
+    while turns or waiting:
+        while waiting and len(turns) < abreast:
+            turns.append(waiting.popleft())
+        order.extend(backend.popleft() for backend in turns)
+        turns = [backend for backend in turns if backend]
     return order
 
 

@@ -6,25 +6,26 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import matrix_run
 import pytest
 
-from harness import ahead, runlog
+from harness import ahead, poll, runlog
 from harness.ahead import Ahead, Work
 from harness.errors import RoundtripError
 
 
 class Scripted:
-    """Stands for a conductor: `setup` is a function that yields answers."""
+    """Stands for a conductor: what a set-up says is a function that yields answers."""
 
     def __init__(self) -> None:
         self.configurations: list[dict[str, object]] = []
         self.stopped = threading.Event()
 
     def observe(self, setup, asked) -> Iterator[tuple[str, object]]:
-        yield from setup(self)
-        self.configurations.append({"of": setup})
+        yield from setup.script(self)
+        self.configurations.append({"of": setup.script})
 
     def stop(self) -> None:
         self.stopped.set()
@@ -38,18 +39,34 @@ def quick(*names: str):
     return lambda _: ((name, name) for name in names)
 
 
-def once(event: threading.Event, name: str = "cell"):
-    """Answers when it is told to."""
-
-    def observe(_) -> Iterator[tuple[str, str]]:
-        assert event.wait(10.0)
-        yield name, name
-
-    return observe
+def work(script, cells: int = 1, backend: str = "redis") -> Work:
+    configuration = SimpleNamespace(backend=backend)
+    return Work(SimpleNamespace(script=script, configuration=configuration), [None] * cells)
 
 
-def work(setup, cells: int = 1) -> Work:
-    return Work(setup, [None] * cells)
+def test_a_thread_stays_with_a_backend_as_long_as_that_is_near(monkeypatch):
+    """It has a client there; what is far away is asked for much later."""
+    monkeypatch.setattr(ahead, "SIDE_BY_SIDE", 2)
+    order, first, second = [], threading.Event(), threading.Event()
+
+    def noted(name: str, event: threading.Event | None = None):
+        def observe(_) -> Iterator[tuple[str, str]]:
+            assert event is None or event.wait(10.0)
+            order.append(name)
+            yield name, name
+
+        return observe
+
+    given = [work(noted("a1", first), backend="a"), work(noted("b1", second), backend="b")]
+    given += [work(noted(name), backend=name[0]) for name in ("b2", "a2", "c1", "b3", "a3")]
+    made = Ahead(Scripted, given)
+    first.set()
+    assert poll.until(lambda: len(order) == 6, 10.0)  # who observes b1 waits
+    second.set()
+    for one in given:
+        list(made.answers(one))
+    made.close()
+    assert order == ["a1", "a2", "b2", "b3", "c1", "a3", "b1"]
 
 
 def test_several_are_observed_at_once_and_each_is_read_whole(monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +31,18 @@ def test_workers_of_their_own_lie_evenly_among_the_matrixs():
     assert [one for one in order if one.worker] == own
     assert [bool(one.worker) for one in order] == [False, True, False] * 4
     assert spread(own) == own
-    other = [replace(one, backend="s3") for one in order]
-    assert spread(itertools.chain(*zip(order, other, strict=True))) == order + other
+
+
+def test_a_few_backends_take_turns():
+    one, two, three = (
+        [Configuration(backend, str(n), "", "redis", "prefork") for n in range(count)]
+        for backend, count in (("redis", 2), ("s3", 4), ("sqlite", 3))
+    )
+    assert spread([*one, *two, *three], abreast=2) == [
+        *(one[0], two[0], one[1], two[1]),
+        *(two[2], three[0], two[3], three[1], three[2]),
+    ]
+    assert spread([*three, *two], abreast=1) == [*three, *two]
 
 
 @pytest.mark.parametrize(
