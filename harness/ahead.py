@@ -21,8 +21,9 @@ from harness.worker import Setup
 
 SIDE_BY_SIDE = min(8, 2 + (os.cpu_count() or 2))
 """Configurations that are observed at once: two more than there are cores, for half of a cell is waiting."""
-UNREAD_AT_MOST = 1_000
-"""Cells of configurations that nobody has asked for yet: what is seen of them is kept in memory."""
+UNREAD_AT_MOST = 5_000
+"""Cells of configurations that nobody has asked for yet: what is seen of them is kept in memory. While one
+configuration waits for 80 s (a store that loses everything), others must not run out of this."""
 
 Answer = tuple[str, Observation]
 
