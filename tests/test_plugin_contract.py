@@ -379,8 +379,8 @@ PREPARE = """
     ("named", "times"), [((), range(3, 5)), (("counted", "missing_until_prepared"), range(2, 3))]
 )
 def test_what_a_backend_imports_is_imported_once_for_all_processes(tmp_path, written, named, times):
-    """Two workers and their clients, one or two: as many imports; or one before workers are forked, one before
-    clients."""
+    """Two workers and one or two clients import each; or it is done before workers, and before clients, are
+    forked."""
     modules = tmp_path / "modules"
     modules.mkdir()
     notes = tmp_path / "notes.txt"
