@@ -133,7 +133,8 @@ class Session:
 
     def generated(self, name: str) -> tuple[object, ...]:
         """The generated values of a class, under the run's seed."""
-        return self.memo.get(f"generated-{name}-{self.seed}", lambda: generated.values(name, self.seed))
+        known_as = f"generated-{name}-{self.seed}"
+        return self.memo.get(known_as, lambda: generated.values(name, self.seed), once=True)
 
     @cached_property
     def subscribes(self) -> bool:
