@@ -2,7 +2,10 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# pip brings uv, and uv the rest, in a tenth of the time; where pip is told to use another index, so is uv
+PIP := $(PY) -m pip --disable-pip-version-check
+INDEX = $(shell $(PIP) config list | sed -n "s/^.*[.]index-url='\(.*\)'$$/\1/p" | head -1)
+INSTALL = $(if $(INDEX),UV_DEFAULT_INDEX="$(INDEX)") .venv/bin/uv pip install --quiet --system-certs --python $(PY) -c constraints.txt
 # what the matrix needs, and what the project's own tests and checks need beside it
 INSTALLED := .venv/installed
 TOOLS := .venv/tools
@@ -24,7 +27,7 @@ test: $(TOOLS) ## the project's own tests
 	@$(PY) -m pytest $(or $(TESTS),tests) -n 3
 
 mutants: $(TOOLS) ## mutation testing of the code that judges: docs/mutation.md
-	@$(PIP) -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
+	@$(INSTALL) -e ".[mutation]" && .venv/bin/mutmut run --max-children 2 && .venv/bin/mutmut results && $(PY) tests/mutants_outside.py
 
 check: $(TOOLS) check-github ## format, lint, types, workflows
 	@$(PY) -m ruff format --check .
@@ -49,14 +52,15 @@ format: $(TOOLS)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("celery-roundtrip needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(PY) || $(PYTHON) -m venv .venv
-	@$(PIP) --no-compile -e ".[all,docker,embedded]"
-	@# pip compiles on one core, and python not at all where PYTHONDONTWRITEBYTECODE is set: each of a thousand
-	@# processes would do it anew. A file that does not compile is named, and ends nothing until it is imported
+	@test -x .venv/bin/uv || $(PIP) install --quiet -c constraints.txt uv
+	@$(INSTALL) -e ".[all,docker,embedded]"
+	@# uv does not compile, and python not where PYTHONDONTWRITEBYTECODE is set: each of a thousand processes would
+	@# do it anew. A file that does not compile is named, and ends nothing until it is imported
 	@$(PY) -m compileall -q -j 0 .venv/lib harness backends scenarios || true
 	@touch $@
 
 $(TOOLS): $(INSTALLED)
-	@$(PIP) -e ".[dev]"
+	@$(INSTALL) -e ".[dev]"
 	@touch $@
 
 clean: ## everything that make has made

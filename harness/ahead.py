@@ -19,7 +19,7 @@ from harness.conductor import Asked, Conductor, Message
 from harness.verdict import Observation
 from harness.worker import Setup
 
-SIDE_BY_SIDE = min(8, 2 + (os.cpu_count() or 2))
+SIDE_BY_SIDE = min(8, 4 + (os.cpu_count() or 2))
 """Configurations that are observed at once: two more than there are cores, for half of a cell is waiting."""
 UNREAD_AT_MOST = 5_000
 """Cells of configurations that nobody has asked for yet: what is seen of them is kept in memory. While one

@@ -321,9 +321,10 @@ class Observer:
         self.folder, self._root = folder, root
         self.run = folder.name.removeprefix(processes.FOLDER_PREFIX)
         self.asker = Asker(folder)
-        self._conductor = self._conduct()
         self._looks_ahead = ahead and not options.inline
         self._ahead: Ahead | None = None
+        self._conductor: Conductor | None = None
+        """Where this process does not look ahead."""
         self.products: dict[str, str] = {}
         self._setups: dict[Configuration, Setup] = {}
         self._missing: dict[Configuration, ServiceUnavailable] = {}
@@ -355,11 +356,14 @@ class Observer:
             except ServiceUnavailable as error:
                 self._missing[configuration] = error
         setups = list(self._setups.values())
-        if setups:
-            self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
-        if setups and self._looks_ahead:
+        if not setups:
+            return
+        self.asker.ask("plan", setups=[asdict(setup) for setup in setups])
+        if self._looks_ahead:
             self._work = {one: Work(setup, self._asked[one]) for one, setup in self._setups.items()}
             self._ahead = Ahead(self._conduct, list(self._work.values()))
+        else:
+            self._conductor = self._conduct()
 
     def give_up(self, reason: str) -> None:
         """Make every cell that is still asked for ``indeterminate``."""
@@ -409,7 +413,7 @@ class Observer:
             work = self._work[configuration]
             yield from self._ahead.answers(work)
             self._records += work.records
-        else:
+        elif self._conductor is not None:
             yield from self._conductor.observe(self._setups[configuration], self._asked[configuration])
             self._records += self._conductor.configurations
             self._conductor.configurations = []
@@ -423,7 +427,8 @@ class Observer:
         try:
             if self._ahead is not None:
                 self._ahead.close()
-            self._conductor.close()
+            if self._conductor is not None:
+                self._conductor.close()
         except SupervisorGone:
             return  # whoever noticed has ended them
 

@@ -6,7 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import matrix_run
@@ -14,6 +17,7 @@ import psutil
 import pytest
 
 from harness import poll, processes, runlog
+from harness.supervisor import Supervisor
 from harness.worker import runs
 
 GONE_WITHIN = 10.0
@@ -136,6 +140,18 @@ def test_ctrl_c_leaves_nothing_and_a_whole_log(tmp_path, temporary):
     assert log.footer is not None
     assert log.footer.cut_short
     assert (tmp_path / "report.html").exists()
+
+
+def test_a_process_that_goes_with_a_reply_unread_ends_its_conversation_quietly():
+    """To the supervisor such an end is a reset connection, not one that was closed."""
+    theirs, ours = Pipe()
+    supervisor = SimpleNamespace(answer=lambda request: {"asked": request["ask"]})
+    with ThreadPoolExecutor(1) as pool:
+        conversation = pool.submit(Supervisor._converse, supervisor, ours)
+        theirs.send_bytes(b'{"ask": "worker"}')
+        assert theirs.poll(GONE_WITHIN)
+        theirs.close()
+        assert conversation.result(GONE_WITHIN) is None
 
 
 @pytest.mark.parametrize("parallel", [(), ("-n", "2")])

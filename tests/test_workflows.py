@@ -55,6 +55,19 @@ def test_the_files_as_they_are_pass():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("told", ["environment", "pip.conf"])
+def test_uv_installs_from_the_index_that_pip_is_told(monkeypatch, tmp_path, told):
+    index = "http://127.0.0.1/simple"
+    if told == "environment":
+        monkeypatch.setenv("PIP_INDEX_URL", index)
+    else:
+        monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index}\n")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    done = make("--dry-run", "--always-make", ".venv/tools")
+    assert done.stdout.count(f'UV_DEFAULT_INDEX="{index}" .venv/bin/uv pip install') == 2, done.stdout
+
+
 def test_check_includes_them():
     assert "zizmor" in make("--dry-run", "check").stdout
 
