@@ -20,10 +20,11 @@ from harness.verdict import Observation
 from harness.worker import Setup
 
 SIDE_BY_SIDE = min(8, 4 + (os.cpu_count() or 2))
-"""Configurations that are observed at once: two more than there are cores, for half of a cell is waiting."""
-UNREAD_AT_MOST = 5_000
-"""Cells of configurations that nobody has asked for yet: what is seen of them is kept in memory. While one
-configuration waits for 80 s (a store that loses everything), others must not run out of this."""
+"""Configurations that are observed at once: four more than there are cores, for half of a cell is waiting."""
+UNREAD_AT_MOST = 10_000
+"""Cells of configurations that nobody has asked for yet: what is seen of them is kept in memory. While two
+configurations one after the other wait for 120 s (a store that loses everything), others must not run out of
+this: on two cores they observe some 50 cells a second."""
 
 Answer = tuple[str, Observation]
 

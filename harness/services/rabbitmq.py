@@ -15,9 +15,6 @@ from harness.services import Container, LocalCommand, Service
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 USER = "roundtrip"
 """Name and password of the user inside a container that ends with the run."""
-NO_SPINNING = "+sbwt none +sbwtdcpu none +sbwtdio none"
-"""Erlang's schedulers sleep at once when they have nothing to do: others want the core."""
-LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 
 
 class RabbitMQ(Service):
@@ -46,7 +43,7 @@ class RabbitMQ(Service):
             "RABBITMQ_DIST_PORT": str(free_port()),
             "ERL_EPMD_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{LOOPBACK} {NO_SPINNING}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "PATH": os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin",
         }
         return LocalCommand((server,), environment)
@@ -56,8 +53,7 @@ class RabbitMQ(Service):
 
     def container(self) -> Container:
         # not guest: it may only log in from inside
-        environment = {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": USER}
-        return Container(5672, {**environment, "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": NO_SPINNING})
+        return Container(5672, {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": USER})
 
     def container_url(self, port: int) -> str:
         return f"amqp://{USER}:{USER}@127.0.0.1:{port}//"
