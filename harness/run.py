@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -323,8 +324,6 @@ class Observer:
         self.asker = Asker(folder)
         self._looks_ahead = ahead and not options.inline
         self._ahead: Ahead | None = None
-        self._conductor: Conductor | None = None
-        """Where this process does not look ahead."""
         self.products: dict[str, str] = {}
         self._setups: dict[Configuration, Setup] = {}
         self._missing: dict[Configuration, ServiceUnavailable] = {}
@@ -362,8 +361,6 @@ class Observer:
         if self._looks_ahead:
             self._work = {one: Work(setup, self._asked[one]) for one, setup in self._setups.items()}
             self._ahead = Ahead(self._conduct, list(self._work.values()))
-        else:
-            self._conductor = self._conduct()
 
     def give_up(self, reason: str) -> None:
         """Make every cell that is still asked for ``indeterminate``."""
@@ -403,6 +400,11 @@ class Observer:
     def _last(self, asked: Asked) -> bool:
         return self._asked[asked.cell.configuration][-1].cell.cell_id == asked.cell.cell_id
 
+    @cached_property
+    def _conductor(self) -> Conductor:
+        """Where this process does not look ahead; made when the first cell is asked for."""
+        return self._conduct()
+
     def _conduct(self) -> Conductor:
         options = self.options
         return Conductor(Asker(self.folder), options.inline, options.deadline, options.seed)
@@ -413,7 +415,7 @@ class Observer:
             work = self._work[configuration]
             yield from self._ahead.answers(work)
             self._records += work.records
-        elif self._conductor is not None:
+        else:
             yield from self._conductor.observe(self._setups[configuration], self._asked[configuration])
             self._records += self._conductor.configurations
             self._conductor.configurations = []
@@ -427,7 +429,7 @@ class Observer:
         try:
             if self._ahead is not None:
                 self._ahead.close()
-            if self._conductor is not None:
+            else:
                 self._conductor.close()
         except SupervisorGone:
             return  # whoever noticed has ended them

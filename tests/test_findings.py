@@ -177,6 +177,7 @@ def _served(name: str, folder: Path) -> Iterator[str]:
     finally:
         child.kill()
         child.process.wait()
+        processes.sweep(folder)  # Erlang's epmd is in a session of its own
 
 
 def _make_keyspace(url: str) -> None:
@@ -276,6 +277,17 @@ def test_a_script_that_is_ended_takes_its_worker_along(tmp_path: Path) -> None:
     assert script.returncode == 2
     assert said.startswith("cannot tell: ended from outside")
     assert _left(tmp_path / "run") == []
+
+
+def test_a_server_for_scripts_leaves_no_process(tmp_path: Path) -> None:
+    folder = tmp_path / "rabbitmq"
+    folder.mkdir()
+    try:
+        with _served("rabbitmq", folder):
+            assert len({os.getsid(one.pid) for one in processes.members(folder)}) > 1
+    except ServiceUnavailable as error:
+        pytest.skip(str(error))
+    assert processes.members(folder) == []
 
 
 def test_scripts_on_one_broker_share_no_queue(tmp_path: Path) -> None:

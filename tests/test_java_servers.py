@@ -169,6 +169,18 @@ def in_namespace(server: Server, folder: Path, run: str, configuration: str):
     return backend
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a timer slack is Linux's")
+def test_cassandra_waits_a_millisecond_where_it_would_spin(tmp_path: Path) -> None:
+    """Of the process that becomes the JVM; its threads inherit it."""
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\ncat /proc/$$/timerslack_ns\n")
+    java.chmod(0o755)
+    start = matrix_run.ROOT / "harness" / "services" / "cassandra_files" / "start"
+    command = ["sh", str(start), str(tmp_path / "data"), "1", "2"]
+    shown = subprocess.check_output(command, env={**os.environ, "JAVA": str(java)}, text=True)
+    assert shown == "1000000\n"
+
+
 def test_the_product_says_its_version(server: Server) -> None:
     known = {"cassandra": CASSANDRA, "elasticsearch": ELASTICSEARCH}[server.name]
     assert server.version == known.version
