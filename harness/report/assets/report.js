@@ -654,38 +654,47 @@
 
   // ---------------------------------------------------------------- what a click opens
 
-  const same = (column, i, wanted) => printable(get(column, i) ?? "") === wanted;
+  const alike = (place) => {
+    // texts are compared once each, and not once for each cell
+    const tests = Object.entries(place).map(([column, wanted]) => {
+      const numbers = new Set(wanted === "" ? [-1] : []);
+      D.tables[column].forEach((text, number) => printable(text) === wanted && numbers.add(number));
+      return [D.columns[column], numbers];
+    });
+    return (i) => tests.every(([column, numbers]) => numbers.has(column[i]));
+  };
   const many = (cells) => `${cells.length.toLocaleString("en")} cell${cells.length === 1 ? "" : "s"}`;
   const LISTS = {
     matrix: ({ backend, broker, pool, serializer, compression }) => {
       const place = { backend, broker, pool, serializer, compression };
-      const cells = where((i) => inMatrix(i) && Object.entries(place).every(([axis, point]) => same(axis, i, point)));
+      const there = alike(place);
+      const cells = where((i) => inMatrix(i) && there(i));
       return { title: `${backend} \u00b7 ${serializer} \u00b7 ${compression}`, lede: `${many(cells)}, broker ${broker}, pool ${pool}.`, cells, place };
     },
     question: ({ scenario, backend }) => {
-      const cells = where((i) => same("scenario", i, scenario) && same("backend", i, backend));
+      const cells = where(alike({ scenario, backend }));
       const promise = D.promises[scenario];
       return { title: `${scenario} \u00b7 ${backend}`, lede: `${promise ? promise + " " : ""}${many(cells)}.`, cells };
     },
     capability: ({ flag, backend }) => {
+      const there = alike({ backend });
       const cells = where((i) => {
-        const found = same("backend", i, backend) ? evidenceOf(i).facts : null;
+        const found = there(i) ? evidenceOf(i).facts : null;
         return isObject(found) && isObject(found.observed) && flag in found.observed;
       });
       return { title: `${flag} \u00b7 ${backend}`, lede: `${many(cells)} that saw it or its absence.`, cells };
     },
     expectation: ({ expectation }) => {
-      const cells = where((i) => same("expectation", i, expectation));
+      const cells = where(alike({ expectation }));
       return { title: expectation, lede: `${many(cells)} that this expectation selects.`, cells };
     },
     outcome: ({ outcome }) => {
-      const cells = where((i) => same("outcome", i, outcome));
+      const cells = where(alike({ outcome }));
       return { title: WORDS[outcome], lede: `${many(cells)}.`, cells };
     },
     failure: ({ scenario, point, verdict, blame }) => {
-      const shared = { scenario, verdict, blame };
-      const cells = where((i) => get("outcome", i) === "failed" && printable(get("value", i) ?? get("case", i) ?? "") === point
-        && Object.entries(shared).every(([name, wanted]) => same(name, i, wanted)));
+      const there = alike({ scenario, verdict, blame, outcome: "failed" });
+      const cells = where((i) => there(i) && printable(get("value", i) ?? get("case", i) ?? "") === point);
       return { title: point || scenario, lede: `${scenario}: ${many(cells)}, ${verdict}${blame && `, blame ${blame}`}.`, cells, alone: true };
     },
     reason: ({ reason }) => {
@@ -693,8 +702,7 @@
       return { title: "Not run", lede: reason, cells };
     },
     value: ({ value, backend, serializer, compression }) => {
-      const place = { value, backend, serializer, compression };
-      const cells = where((i) => Object.entries(place).every(([axis, point]) => same(axis, i, point)));
+      const cells = where(alike({ value, backend, serializer, compression }));
       return { title: value, lede: `${backend} \u00b7 ${serializer} \u00b7 ${compression}: ${many(cells)}.`, cells, alone: true };
     },
   };
@@ -722,7 +730,8 @@
     return openList(made);
   };
   const openById = (id) => {
-    const cells = where((i) => printable(idOf(i)) === printable(id));
+    const wanted = printable(id);
+    const cells = where((i) => printable(idOf(i)) === wanted);
     if (cells.length) {
       cells.sort((a, b) => rank(a) - rank(b));
       openCell(list ? cells.find((i) => list.cells.includes(i)) ?? cells[0] : cells[0]);
