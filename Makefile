@@ -4,8 +4,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # pip brings uv, and uv the rest, in a tenth of the time; where pip is told to use another index, so is uv
 PIP := $(PY) -m pip --disable-pip-version-check
-INDEX = $(shell $(PIP) config list | sed -n "s/^.*[.]index-url='\(.*\)'$$/\1/p" | head -1)
-INSTALL = $(foreach index,$(INDEX),UV_DEFAULT_INDEX="$(index)") .venv/bin/uv pip install \
+INSTALL = index=$$($(PIP) config list | sed -n "s/^.*[.]index-url='\(.*\)'$$/\1/p" | head -1); \
+  $${index:+env "UV_DEFAULT_INDEX=$$index"} .venv/bin/uv pip install \
   --quiet --system-certs --python $(PY) -c constraints.txt
 # what the matrix needs, and what the project's own tests and checks need beside it
 INSTALLED := .venv/installed

@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,17 +56,41 @@ def test_the_files_as_they_are_pass():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("told", ["environment", "pip.conf"])
+NEW_PYTHON = """#!/bin/sh
+if [ "$2" != venv ]; then exec {python} "$@"; fi
+mkdir -p .venv/bin
+ln -s "$0" .venv/bin/python
+printf '#!/bin/sh\\necho "index=$UV_DEFAULT_INDEX" "$@" >>uv-was-told\\n' >.venv/bin/uv
+chmod +x .venv/bin/uv
+"""
+"""A Python whose virtual environments bring a uv that notes what it is told."""
+
+
+@pytest.mark.parametrize("told", ["environment", "pip.conf", None])
 def test_uv_installs_from_the_index_that_pip_is_told(monkeypatch, tmp_path, told):
+    """On a machine where nothing is installed yet: make expands a recipe before its first line has run."""
     index = "http://127.0.0.1/simple"
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index}\n" if told == "pip.conf" else "")
     if told == "environment":
         monkeypatch.setenv("PIP_INDEX_URL", index)
-    else:
-        monkeypatch.delenv("PIP_INDEX_URL", raising=False)
-        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index}\n")
-        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
-    done = make("--dry-run", "--always-make", ".venv/tools")
-    assert done.stdout.count(f'UV_DEFAULT_INDEX="{index}" .venv/bin/uv pip install') == 2, done.stdout
+    clone = tmp_path / "a clone"
+    clone.mkdir()
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        (clone / name).symlink_to(matrix_run.ROOT / name)
+    python = tmp_path / "python"
+    python.write_text(NEW_PYTHON.format(python=sys.executable))
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", f"PYTHON={python}", ".venv/tools"], cwd=clone, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    installs = (clone / "uv-was-told").read_text().splitlines()
+    assert len(installs) == 2
+    wanted = f"index={index if told else ''} pip install "
+    assert all(line.startswith(wanted) for line in installs), installs
 
 
 def test_check_includes_them():
