@@ -352,8 +352,7 @@ def scope(
     Points other than backends hold no hyphen: the longest backend name that fits is the right one, and
     what follows are the points of the scenario's other axes.
 
-    :param scenarios: by name; one that is missing is taken for one of the matrix's worker, whose points are
-        told by their names. If there are none, it is another test.
+    :param scenarios: by name. A file of others' scenarios stays whole, as one of other tests does.
     :param pool: the pool of scenarios that say nothing of it.
     :param pins: see `Selection`.
     """
@@ -361,18 +360,12 @@ def scope(
     name, _, bracket = rest.partition("[")
     bracket = bracket.removesuffix("]")
     backend = backend_in(bracket, backends)
-    if backend is None:
+    asked = scenarios.get(name)
+    if backend is None or asked is None:
         return path
     parts = bracket[len(backend) + 1 :].split("-")
-    asked = scenarios.get(name)
-    if asked is not None:
-        found = dict(zip(asked.axes[1:], parts, strict=False))
-    else:
-        kinds = {Axis.SERIALIZER: SERIALIZERS, Axis.COMPRESSION: ALL_COMPRESSIONS, Axis.POOL: POOLS}
-        found = {axis: part for axis, points in kinds.items() for part in parts if part in points}
-        if bracket != backend and not found:
-            return path  # a test whose parameter begins like a backend
-    worker = asked.worker_of(found.get(Axis.CASE, ""), found.get(Axis.POOL, pool)) if asked else None
+    found = dict(zip(asked.axes[1:], parts, strict=False))
+    worker = asked.worker_of(found.get(Axis.CASE, ""), found.get(Axis.POOL, pool))
     settled = {**DEFAULTS, **(pins or {}).get(backend, {})}
     serializer = found.get(Axis.SERIALIZER, settled[Axis.SERIALIZER])
     compression = found.get(Axis.COMPRESSION, settled[Axis.COMPRESSION])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -11,9 +10,9 @@ import sys
 
 import matrix_run
 import pytest
+from servers import serving
 
-from harness import poll, processes
-from harness.services import service
+from harness import processes
 
 ONE_CELL = ("-m", "filesystem and json and zlib", "-k", "int_42", "--runtime", "local")
 NODE = "scenarios/test_values.py::test_round_trip[{}]"
@@ -76,35 +75,20 @@ def test_unreachable_url_with_xdist(tmp_path):
     assert "did not answer" in line
 
 
-@contextlib.contextmanager
-def redis_server(tmp_path, *options: str):
-    """A Redis that this test started itself: its port."""
-    port = processes.free_port()
-    command = service("redis").local_command(port, tmp_path)
-    log = tmp_path / "redis.log"
-    child = processes.Child("test", [*command.argv, *options], tmp_path, log, {})
-    try:
-        assert poll.until(lambda: "ready to accept" in log.read_text().lower(), 10), log.read_text()
-        yield port
-    finally:
-        child.kill()
-        child.process.wait()
-
-
 def test_wrong_password_is_said_and_never_shown(tmp_path):
-    with redis_server(tmp_path, "--requirepass", "right") as port:
-        url = f"redis://:wr0ng-s3cret@127.0.0.1:{port}/0"
-        line = says(tmp_path, *ONE_CELL, "--service", f"redis={url}")
+    with serving("redis", "--requirepass", "right") as url:
+        wrong = url.replace("redis://", "redis://:wr0ng-s3cret@")
+        line = says(tmp_path, *ONE_CELL, "--service", f"redis={wrong}")
     assert "refused the credentials" in line
     assert "check user and password" in line
     assert "wr0ng-s3cret" not in line
 
 
 def test_password_works_and_is_nowhere_to_be_seen(tmp_path):
-    with redis_server(tmp_path, "--requirepass", "s3cr3t/word") as port:
-        url = f"redis://:s3cr3t%2Fword@127.0.0.1:{port}/0"
+    with serving("redis", "--requirepass", "s3cr3t/word") as url:
+        right = url.replace("redis://", "redis://:s3cr3t%2Fword@")
         done = matrix_run.run(
-            tmp_path, "-m", "redis and json and zlib", "-k", "int_42 or where", "--service", f"redis={url}"
+            tmp_path, "-m", "redis and json and zlib", "-k", "int_42 or where", "--service", f"redis={right}"
         )
     assert done.returncode == 0, done.stdout
     for text in (done.stdout, (tmp_path / "run.jsonl").read_text(), (tmp_path / "report.html").read_text()):
@@ -131,7 +115,7 @@ def test_tls_url(tmp_path):
         *("--tls-port", str(tls), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
         *("--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"),
     ]
-    with redis_server(tmp_path, *options):
+    with serving("redis", *options):
         relative = os.path.relpath(certificate, matrix_run.ROOT)  # workers have folders of their own
         url = f"rediss://127.0.0.1:{tls}/0?ssl_cert_reqs=required&ssl_ca_certs={relative}"
         done = matrix_run.run(
@@ -143,8 +127,7 @@ def test_tls_url(tmp_path):
 def test_foreign_data_is_left_alone(tmp_path):
     import redis
 
-    with redis_server(tmp_path) as port:
-        client = redis.Redis(port=port)
+    with serving("redis") as url, redis.Redis.from_url(url) as client:
         client.mset({"mine": "1", "celery-task-meta-mine": "2", "_kombu.binding.celery": "3"})
         done = matrix_run.run(
             tmp_path,
@@ -153,7 +136,7 @@ def test_foreign_data_is_left_alone(tmp_path):
             "-k",
             "int or where",
             "--service",
-            f"redis=redis://127.0.0.1:{port}/0",
+            f"redis={url}",
         )
         assert done.returncode == 0, done.stdout
         assert sorted(client.keys()) == [b"_kombu.binding.celery", b"celery-task-meta-mine", b"mine"]

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import matrix_run
 import pytest
-from test_bad_input import redis_server
-from test_kv_stores import running
+from servers import serving
 
 from harness import runlog
 from harness.backend import Namespace
@@ -151,14 +150,13 @@ def test_inline_says_what_to_do(tmp_path):
 def test_a_foreign_redis_keeps_what_is_not_the_runs(tmp_path):
     import redis
 
-    with redis_server(tmp_path) as port:
-        client = redis.Redis(port=port)
+    with serving("redis") as url, redis.Redis.from_url(url) as client:
         client.mset({"mine": "1", ":1:celery-task-meta-mine": "2", "roundtrip-else:1:x": "3"})
         before = sorted(client.keys())
         done = matrix_run.run(
             tmp_path,
             *("-m", "django-cache-redis and pickle and zlib", "-k", "int_42 or where"),
-            *("--service", f"redis=redis://127.0.0.1:{port}/0", "--broker=filesystem"),
+            *("--service", f"redis={url}", "--broker=filesystem"),
         )
         assert done.returncode == 0, done.stdout
         assert sorted(client.keys()) == before
@@ -167,7 +165,7 @@ def test_a_foreign_redis_keeps_what_is_not_the_runs(tmp_path):
 def test_a_foreign_postgresql_keeps_what_is_not_the_runs(tmp_path):
     import psycopg
 
-    with running("postgresql", tmp_path) as url, psycopg.connect(url, autocommit=True) as connection:
+    with serving("postgresql") as url, psycopg.connect(url, autocommit=True) as connection:
         for schema in ("public", "roundtrip_else"):
             connection.execute(f"create schema if not exists {schema}".encode())
             connection.execute(f"create table {schema}.django_celery_results_taskresult (mine int)".encode())

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from servers import serving
 
-from harness import matrix, poll, processes, questions, services
+from harness import matrix, poll, questions, services
 from harness.errors import ServiceUnavailable
 from harness.expectations import Expectation, Expectations, files
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
 from harness.services.mariadb import connect
 from harness.services.s3 import Endpoint
-from harness.supervisor import ready
 from harness.verdict import Axis
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,19 +153,12 @@ CELERY_NAMES = {
 
 
 @contextmanager
-def _served(name: str, folder: Path) -> Iterator[str]:
-    """A server as a process of this machine: its URL.
+def _served(name: str) -> Iterator[str]:
+    """A server as scripts want it: its URL, as Celery names it.
 
     :raises ServiceUnavailable: this machine cannot serve it.
     """
-    one = services.service(name)
-    one.fetch(print)
-    port = processes.free_port()
-    command = one.local_command(port, folder)
-    child = processes.Child("test", command.argv, folder, folder / "service.log", command.environment)
-    try:
-        url = one.local_url(port)
-        ready(one, url, lambda: None if child.exit_code is None else "it ended", one.ready_within)
+    with serving(name) as url:
         if name == "cassandra":
             _make_keyspace(url)
         if name == "mariadb":
@@ -174,10 +167,6 @@ def _served(name: str, folder: Path) -> Iterator[str]:
         if name == "s3":
             Endpoint.of(url).client().create_bucket(Bucket="finding")
         yield url.replace(*CELERY_NAMES.get(name, ("", "")))
-    finally:
-        child.kill()
-        child.process.wait()
-        processes.sweep(folder)  # Erlang's epmd is in a session of its own
 
 
 def _make_keyspace(url: str) -> None:
@@ -205,7 +194,7 @@ def ended(
         servers: dict[str, str] = {}
         for name in sorted({needed for asked in selected if (needed := _needed(asked))}):
             try:
-                servers[name] = running.enter_context(_served(name, tmp_path_factory.mktemp(name)))
+                servers[name] = running.enter_context(_served(name))
             except ServiceUnavailable as error:
                 missing[name] = str(error)
         jobs: dict[Asked, Future[Ended]] = {
@@ -277,17 +266,6 @@ def test_a_script_that_is_ended_takes_its_worker_along(tmp_path: Path) -> None:
     assert script.returncode == 2
     assert said.startswith("cannot tell: ended from outside")
     assert _left(tmp_path / "run") == []
-
-
-def test_a_server_for_scripts_leaves_no_process(tmp_path: Path) -> None:
-    folder = tmp_path / "rabbitmq"
-    folder.mkdir()
-    try:
-        with _served("rabbitmq", folder):
-            assert len({os.getsid(one.pid) for one in processes.members(folder)}) > 1
-    except ServiceUnavailable as error:
-        pytest.skip(str(error))
-    assert processes.members(folder) == []
 
 
 def test_scripts_on_one_broker_share_no_queue(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import matrix_run
 import pytest
+from servers import serving
 
 from harness import jars, processes, runlog, services
 from harness.backend import Namespace
@@ -19,7 +20,6 @@ from harness.errors import NotReady, ServiceUnavailable
 from harness.jars import CASSANDRA, ELASTICSEARCH, JavaServer
 from harness.registry import Registry
 from harness.services import Server
-from harness.supervisor import ready
 
 NAMES = ("cassandra", "elasticsearch")
 
@@ -143,23 +143,13 @@ def test_a_probe_in_a_thread_leaves_the_thread_joinable() -> None:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = services.service(request.param)
-    folder = tmp_path_factory.mktemp(request.param)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     try:
-        one.fetch(print)
+        with serving(request.param) as url:
+            one = services.service(request.param)
+            yield Server(one.name, "external", url, *one.probe(url, 5.0), owned=False)
     except ServiceUnavailable as error:
         pytest.skip(str(error))
-    port = processes.free_port()
-    command = one.local_command(port, folder)
-    child = processes.Child("test", command.argv, folder, folder / "service.log", command.environment)
-    try:
-        url = one.local_url(port)
-        product, version = ready(one, url, lambda: None if child.exit_code is None else "ended", 120)
-        yield Server(one.name, "external", url, product, version, owned=False)
-    finally:
-        child.kill()
-        child.process.wait()
 
 
 def in_namespace(server: Server, folder: Path, run: str, configuration: str):

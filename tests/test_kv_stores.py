@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import psutil
 import pymongo
 import pytest
 from pymemcache.client.base import Client as Memcache
+from servers import serving
 from test_bad_input import says
 
 from backends import s3 as s3_backend
@@ -26,23 +26,6 @@ from harness.supervisor import ready
 
 STORES = ("memcached", "mongodb", "s3")
 SOME_CELLS = ("-k", "int_42 or where", "--runtime=local")
-
-
-@contextlib.contextmanager
-def running(name: str, folder: Path, *options: str) -> Iterator[str]:
-    """The URL of a server that this test started itself, from where it answers or refuses."""
-    port = processes.free_port()
-    command = service(name).local_command(port, folder)
-    log = folder / "service.log"
-    child = processes.Child("test", [*command.argv, *options], folder, log, command.environment)
-    url = service(name).local_url(port)
-    try:
-        with contextlib.suppress(ServiceUnavailable):  # it refuses whom it does not know: so it is up
-            ready(service(name), url, lambda: None, 20)
-        yield url
-    finally:
-        child.kill()
-        child.process.wait()
 
 
 def with_user(url: str, user: str, password: str) -> str:
@@ -134,8 +117,8 @@ def test_unreachable(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_server_that_speaks_something_else_is_not_ready(tmp_path, name):
-    with running("redis", tmp_path) as redis:
+def test_a_server_that_speaks_something_else_is_not_ready(name):
+    with serving("redis") as redis:
         port = int(redis.rpartition(":")[2].partition("/")[0])
         url = service(name).local_url(port)
         with pytest.raises(NotReady, match="no answer"):
@@ -146,7 +129,7 @@ ONE_S3_CELL = ("-m", "s3 and json and zlib", "-k", "int_42")
 
 
 def test_wrong_credentials_of_s3(tmp_path):
-    with running("s3", tmp_path) as url:
+    with serving("s3") as url:
         for user, password in ((s3_service.KEY, "wr0ng-s3cret"), ("nobody", s3_service.SECRET)):
             with pytest.raises(Rejected, match="it refused the credentials"):
                 service("s3").probe(with_user(url, user, password), timeout=5)
@@ -157,25 +140,16 @@ def test_wrong_credentials_of_s3(tmp_path):
 
 
 def test_a_bucket_that_is_not_there(tmp_path):
-    with running("s3", tmp_path) as url:
+    with serving("s3") as url:
         line = says(tmp_path, *ONE_S3_CELL, "--service", f"s3={url}nowhere")
     assert "it has no bucket 'nowhere'" in line
     assert "make that bucket" in line
 
 
 def test_wrong_credentials_of_mongodb(tmp_path):
-    folder = tmp_path / "open"
-    folder.mkdir()
-    with running("mongodb", folder) as url, pymongo.MongoClient(url) as client:
-        client.admin.command("createUser", "user", pwd="word", roles=["root"])
-        # the exception for localhost ends with the first user; from now on a read takes one
-        client.admin.command("fsync")
-    port = processes.free_port()
-    command = service("mongodb").local_command(port, tmp_path)
-    argv = [str(folder / "data") if part == str(tmp_path / "data") else part for part in command.argv]
-    child = processes.Child("test", [*argv, "--auth"], tmp_path, tmp_path / "log", {})
-    url = service("mongodb").local_url(port)
-    try:
+    with serving("mongodb", "--auth") as url:
+        with pymongo.MongoClient(url) as client:  # whoever comes first, from this machine, may make a user
+            client.admin.command("createUser", "user", pwd="word", roles=["root"])
         with pytest.raises(ServiceUnavailable, match=r"it refused the credentials.*requires authentication"):
             ready(service("mongodb"), url, lambda: None, 20)
         with pytest.raises(Rejected, match="it refused the credentials: Authentication failed"):
@@ -185,9 +159,6 @@ def test_wrong_credentials_of_mongodb(tmp_path):
         select = ("-m", "mongodb and json and zlib", *SOME_CELLS, f"--service=mongodb={right}")
         done = matrix_run.run(tmp_path, *select)
         assert done.returncode == 0, done.stdout
-    finally:
-        child.kill()
-        child.process.wait()
 
 
 def test_a_memcached_that_wants_a_password(tmp_path):
@@ -195,7 +166,7 @@ def test_a_memcached_that_wants_a_password(tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o055)  # the server gives root up before it reads the file
     with (
-        running("memcached", tmp_path, "-Y", str(tmp_path / "passwords")) as url,
+        serving("memcached", "-Y", str(tmp_path / "passwords")) as url,
         pytest.raises(Rejected, match="wants a user and a password") as caught,
     ):
         service("memcached").probe(url, timeout=5)
@@ -236,7 +207,7 @@ def run_of(store: str, url: str, folder: Path) -> runlog.RunLog:
 
 
 def test_memcached_keeps_what_is_not_the_runs(tmp_path):
-    with running("memcached", tmp_path) as url:
+    with serving("memcached") as url:
         client = Memcache(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5, default_noreply=False)
         client.set_many({"mine": b"1", "celery-task-meta-mine": b"2", "roundtrip-mine": b"3"})
         log = run_of("memcached", url, tmp_path)
@@ -247,7 +218,7 @@ def test_memcached_keeps_what_is_not_the_runs(tmp_path):
 
 
 def test_mongodb_keeps_what_is_not_the_runs(tmp_path):
-    with running("mongodb", tmp_path) as url, pymongo.MongoClient(url) as client:
+    with serving("mongodb") as url, pymongo.MongoClient(url) as client:
         for database, collection in (("celery", "celery_taskmeta"), ("mine", "roundtrip-mine")):
             client[database][collection].insert_one({"_id": "mine"})
         log = run_of("mongodb", url, tmp_path)
@@ -259,7 +230,7 @@ def test_mongodb_keeps_what_is_not_the_runs(tmp_path):
 
 @pytest.mark.parametrize("bucket", ["", "mine"], ids=["a bucket of its own", "a bucket that is there"])
 def test_s3_keeps_what_is_not_the_runs(tmp_path, bucket):
-    with running("s3", tmp_path) as url:
+    with serving("s3") as url:
         client = Endpoint.of(url).client()
         client.create_bucket(Bucket="mine")
         client.put_object(Bucket="mine", Key="celery-task-meta-mine", Body=b"1")
@@ -272,7 +243,7 @@ def test_s3_keeps_what_is_not_the_runs(tmp_path, bucket):
 
 
 def test_the_secret_of_s3_is_in_no_command_line_log_or_report(tmp_path):
-    with running("s3", tmp_path) as url:
+    with serving("s3") as url:
         select = ("-m", "s3 and json and (uncompressed or zlib)", *SOME_CELLS, f"--service=s3={url}")
         process = matrix_run.start(tmp_path, *select)
         seen: set[str] = set()
@@ -299,7 +270,7 @@ def test_the_secret_of_s3_is_in_no_command_line_log_or_report(tmp_path):
 
 
 def test_mongodb_tells_the_lifetime_that_a_ttl_index_gives(tmp_path):
-    with running("mongodb", tmp_path) as url:
+    with serving("mongodb") as url:
         server = Server("mongodb", "external", url, "MongoDB", "6", False)
         backend = MongoDB(Namespace("roundtrip-x", tmp_path, "roundtrip-x"), {"mongodb": server})
         backend.plant("task", b"text")
@@ -314,7 +285,7 @@ def test_mongodb_tells_the_lifetime_that_a_ttl_index_gives(tmp_path):
 
 
 def test_a_run_whose_id_no_bucket_could_have_makes_one(tmp_path):
-    with running("s3", tmp_path) as url:
+    with serving("s3") as url:
         server = Server("s3", "external", url, "S3", "1", False)
         backend = s3_backend.S3(Namespace("roundtrip-a_b_-s3", tmp_path, "roundtrip-a_b_"), {"s3": server})
         backend.prepare()

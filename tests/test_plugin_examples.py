@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import matrix_run
 import pytest
+from servers import serving
 
 import harness
-from harness import poll, processes, runlog
-from harness.errors import NotReady
+from harness import runlog
 from harness.expectations import Expectations
-from harness.services import service
 
 EXAMPLES = matrix_run.ROOT / "examples"
 SCRIPTS = sorted((EXAMPLES / "findings").glob("*.py"))
@@ -50,31 +51,19 @@ def python(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module")
-def urls(tmp_path_factory):
+def urls() -> Iterator[Callable[[str], str]]:
     """Result-store URLs of servers that this module starts on demand, by what a script's name begins with."""
-    folder = Path(tmp_path_factory.mktemp("servers"))
     started: dict[str, str] = {}
+    with ExitStack() as running:
 
-    def url(prefix: str) -> str:
-        name = {"amqp": "rabbitmq", "redis": "redis"}[prefix]
-        if prefix not in started:
-            one, port, own = service(name), processes.free_port(), folder / name
-            own.mkdir()
-            command = one.local_command(port, own)
-            processes.Child("test", command.argv, folder, own / "service.log", command.environment)
+        def url(prefix: str) -> str:
+            name = {"amqp": "rabbitmq", "redis": "redis"}[prefix]
+            if prefix not in started:
+                served = running.enter_context(serving(name))
+                started[prefix] = served.replace("redis://", "redis+sync://")
+            return started[prefix]
 
-            def answers() -> bool:
-                try:
-                    return bool(one.probe(one.local_url(port), 2.0))
-                except NotReady:
-                    return False
-
-            assert poll.until(answers, 90), (own / "service.log").read_text()
-            started[prefix] = one.local_url(port).replace("redis://", "redis+sync://")
-        return started[prefix]
-
-    yield url
-    processes.sweep(folder)
+        yield url
 
 
 def test_every_expectation_has_a_script_and_every_script_an_expectation():

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import sys
+from urllib.parse import urlsplit
 
 import matrix_run
 import pytest
+from servers import serving
 
 from harness import matrix, own, processes, questions, services
 from harness.errors import RoundtripError
 from harness.matrix import MarkExpression, Selection
 from harness.registry import Registry
-from harness.services import service
 from harness.verdict import Axis
 
 CONFIGURATION = """
@@ -151,26 +152,15 @@ SCENARIOS = {scenario.name: scenario for scenario in questions.scenarios()}
 def test_a_run_on_the_users_server_leaves_nothing_there(configured, tmp_path):
     import redis
 
-    from harness import poll
-
-    port = processes.free_port()
-    command = service("redis").local_command(port, tmp_path)
-    log = tmp_path / "redis.log"
-    child = processes.Child("test", command.argv, tmp_path, log, command.environment)
-    try:
-        assert poll.until(lambda: "ready to accept" in log.read_text().lower(), 10), log.read_text()
-        client = redis.Redis(port=port, db=3)
+    with serving("redis") as url, redis.Redis(port=urlsplit(url).port, db=3) as client:
         client.set("prod-mine", "1")
         done = matrix_run.run(
             tmp_path,
-            *("scenarios", f"--settings={configured(port=port)}", "-m", "own", "-n", "2"),
+            *("scenarios", f"--settings={configured(port=urlsplit(url).port)}", "-m", "own", "-n", "2"),
             *("-k", "int_42 or test_where or test_codec or (at_rest and test_lifetime)", "--runtime=local"),
         )
         assert done.returncode == 0, done.stdout
         assert client.keys() == [b"prod-mine"]
-    finally:
-        child.kill()
-        child.process.wait()
     assert "overruled: result_backend_transport_options['global_keyprefix'] = 'prod-'" in done.stdout
     assert "s3cret" not in done.stdout + (tmp_path / "run.jsonl").read_text()
     seen = matrix_run.observations(tmp_path)

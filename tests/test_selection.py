@@ -134,8 +134,9 @@ def test_cell_ids_are_unique():
         ("scenarios/test_at_rest.py::test_lifetime[django-db]", "django-db-json-uncompressed-prefork"),
         ("tests/test_x.py::test_plain[anything]", "tests/test_x.py"),
         ("tests/test_x.py::test_script[redis-chord-marker-left-shows]", "tests/test_x.py"),
-        ("theirs/test_y.py::test_theirs[redis-yaml-thing]", "redis-yaml-uncompressed-prefork"),
-        ("theirs/test_y.py::test_theirs[redis]", "redis-json-uncompressed-prefork"),
+        ("tests/test_x.py::test_script[django-db-always-zlib-shows]", "tests/test_x.py"),
+        ("tests/test_x.py::test_script[redis]", "tests/test_x.py"),
+        ("theirs/test_y.py::test_theirs[redis-yaml-thing]", "theirs/test_y.py"),
     ],
 )
 def test_scope_of_a_node_id(node_id, expected):

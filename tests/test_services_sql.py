@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matrix_run
 import pytest
+from servers import serving
 
 from harness import processes, services
 from harness.backend import Namespace
@@ -17,29 +18,19 @@ from harness.errors import NotReady, Rejected, RoundtripError, ServiceUnavailabl
 from harness.registry import Registry
 from harness.services import Server, postgresql
 from harness.services.mariadb import connect
-from harness.supervisor import ready
 
 BACKENDS = {"postgresql": "postgresql", "mariadb": "mysql"}
 CELERYS_OWN = ("create table celery_taskmeta (mine int)", "create table mine (mine int)")
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
-def server(request, tmp_path_factory) -> Iterator[tuple[str, str]]:
+def server(request) -> Iterator[tuple[str, str]]:
     """A server that no run has started: the service's name, and its URL."""
-    service, folder = services.service(request.param), tmp_path_factory.mktemp(request.param)
-    port = processes.free_port()
     try:
-        command = service.local_command(port, folder)
+        with serving(request.param) as url:
+            yield request.param, url
     except ServiceUnavailable as error:
         pytest.skip(str(error))
-    child = processes.Child("test", command.argv, folder, folder / "log", command.environment)
-    url = service.local_url(port)
-    try:
-        ready(service, url, lambda: None if child.exit_code is None else "it ended", service.ready_within)
-        yield request.param, url
-    finally:
-        child.kill()
-        child.process.wait()
 
 
 def run_sql(name: str, url: str, database: str | None, *statements: str) -> list[tuple]:
