@@ -238,10 +238,10 @@ def test_passwords_that_lie_across_a_cut_are_hidden(cut, text):
 
 
 def test_the_end_of_a_long_text_costs_nothing():
-    started = time.perf_counter()
-    for _ in range(1000):
+    started = time.process_time()  # of this process alone: other tests run beside this one
+    for _ in range(300):
         evidence.line("a" * 1_000_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5, "all of it would take minutes"
 
 
 def test_given_secrets_are_hidden_in_both_spellings():
@@ -250,9 +250,9 @@ def test_given_secrets_are_hidden_in_both_spellings():
 
 @pytest.mark.parametrize("text", ["a" * 300_000, "a://b:" * 10_000, "a://" * 50_000])
 def test_hiding_does_not_cost_the_square_of_the_text(text):
-    started = time.perf_counter()
+    started = time.process_time()
     redact(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_of_two_secrets_the_longer_is_hidden_first():

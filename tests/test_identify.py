@@ -120,9 +120,9 @@ def test_long_values_are_recognised_quickly(serializer, value):
 
 
 def test_long_yaml_is_not_parsed_to_its_end():
-    started = time.perf_counter()
+    started = time.process_time()
     assert identify(b"result:\n" + b"- 1\n" * 300_000).serializer == "yaml"
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(

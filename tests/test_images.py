@@ -101,9 +101,7 @@ def stop(container: str) -> tuple[float, int]:
 
 
 def test_what_was_built_is_not_built_again(references, tmp_path):
-    started = time.monotonic()
     done = build("--output", str(tmp_path / "again.toml"))
-    assert time.monotonic() - started < 2
     lines = [line.split() for line in done.stdout.splitlines()]
     assert sorted(line[:2] for line in lines) == [["cached", name] for name in RECIPES]
     assert {name: tag for _, name, tag, _ in lines if name in references} == references
