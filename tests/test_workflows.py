@@ -57,7 +57,7 @@ def test_the_files_as_they_are_pass():
 
 
 NEW_PYTHON = """#!/bin/sh
-if [ "$2" != venv ]; then exec {python} "$@"; fi
+if [ "$2" != venv ]; then exec '{python}' "$@"; fi
 mkdir -p .venv/bin
 ln -s "$0" .venv/bin/python
 printf '#!/bin/sh\\necho "index=$UV_DEFAULT_INDEX" "$@" >>uv-was-told\\n' >.venv/bin/uv
