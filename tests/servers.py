@@ -9,10 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import matrix_run
+import pytest
+
 from harness import processes, services
 from harness.errors import Rejected, ServiceUnavailable
 from harness.supervisor import ready
 
+NO_RABBITMQ = not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists()
+needs_rabbitmq = pytest.mark.skipif(NO_RABBITMQ, reason="needs RabbitMQ: apt-get install rabbitmq-server")
 END_WITH_ME = """
 import sys
 from pathlib import Path
@@ -38,7 +43,7 @@ def serving(name: str, *options: str) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-c", END_WITH_ME, str(folder)],
         stdin=subprocess.PIPE,
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=matrix_run.ROOT,
         start_new_session=True,
     ) as guard:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import matrix_run
 import pytest
-from servers import serving
+from servers import NO_RABBITMQ, needs_rabbitmq, serving
 
 import harness
 from harness import runlog
@@ -22,8 +22,6 @@ SCRIPTS = sorted((EXAMPLES / "findings").glob("*.py"))
 KNOWN = {one.id for one in Expectations(sorted(EXAMPLES.glob("*.toml"))).all}
 CANNOT_WRITE = "redis-sync-write-refused"
 """A finding without expectation: nobody is to get used to it."""
-NO_RABBITMQ = not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists()
-needs_rabbitmq = pytest.mark.skipif(NO_RABBITMQ, reason="needs RabbitMQ: apt-get install rabbitmq-server")
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,8 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+SQUARE = ("backend", "serializer", "compression", "broker", "pool")
+"""The axes of the matrix: in what the cells of one square agree."""
 GLYPHS = {meaning.glyph: outcome for outcome, meaning in OUTCOMES.items()}
 
 
@@ -78,9 +80,8 @@ class Reader:
 
     def square(self, seen: ObservationRecord) -> Any:
         """The square of the matrix, or of the questions where the matrix has none, that counts the cell."""
-        names = ("backend", "serializer", "compression", "broker", "pool")
         if in_matrix(seen):
-            where = "".join(f"[data-{name}={_css(seen.cell[name])}]" for name in names)
+            where = "".join(f"[data-{axis}={_css(seen.cell[axis])}]" for axis in SQUARE)
             return self.page.locator(f"#grid button{where}")
         return self.answer(seen)
 
@@ -146,7 +147,7 @@ def _css(text: str) -> str:
 def _square_of(seen: ObservationRecord) -> tuple[str, ...]:
     """What the cells that one square counts together have in common."""
     if in_matrix(seen):
-        return tuple(seen.cell[axis] for axis in ("backend", "serializer", "compression", "broker", "pool"))
+        return tuple(seen.cell[axis] for axis in SQUARE)
     return seen.scenario, seen.cell["backend"]
 
 
@@ -181,9 +182,7 @@ def _open_by_script(reader: Reader, button: Any) -> set[str]:
     """Open what the button lists, all of it, and close it again: the ids of the cells."""
     button.evaluate("button => button.click()")
     _show_all(reader)
-    listed = set(
-        reader.page.locator("#cells button.cell").evaluate_all("all => all.map(b => b.dataset.cellId)")
-    )
+    listed = set(_listed(reader, "#cells"))
     reader.close()
     return listed
 
@@ -257,15 +256,14 @@ def _shown(buttons: Any) -> list[dict[str, str]]:
 
 
 def test_every_square_says_what_the_log_says(reader: Reader, log: RunLog) -> None:
-    axes = ("backend", "serializer", "compression", "broker", "pool")
-    squares: dict[tuple[str, ...], list[ObservationRecord]] = {}
-    for seen in filter(in_matrix, log.observations):
-        squares.setdefault(tuple(printable(seen.cell[axis]) for axis in axes), []).append(seen)
+    squares = {
+        tuple(map(printable, place)): cells for place, cells in _squares(log).items() if in_matrix(cells[0])
+    }
     shown = _shown(reader.page.locator("#grid .square"))
     assert len(shown) == len(squares)
-    assert {tuple(square[axis] for axis in axes) for square in shown} == squares.keys()
+    assert {tuple(square[axis] for axis in SQUARE) for square in shown} == squares.keys()
     for square in shown:
-        found = Counter(seen.outcome for seen in squares[tuple(square[axis] for axis in axes)])
+        found = Counter(seen.outcome for seen in squares[tuple(square[axis] for axis in SQUARE)])
         assert _told(square["text"]) == found
         assert square["outcome"] == worst(found)
         assert square["text"].startswith(OUTCOMES[worst(found)].glyph), "a sign, not colour alone"
@@ -294,9 +292,7 @@ def test_a_reader_walks_from_the_grid_to_the_evidence(reader: Reader, log: RunLo
     for seen in _one_of_each_verdict(log):
         reader.square(seen).click()
         _show_all(reader)
-        listed = reader.page.locator("#cells button.cell").evaluate_all(
-            "all => all.map(b => b.dataset.cellId)"
-        )
+        listed = _listed(reader, "#cells")
         assert Counter(listed) == Counter(printable(one.cell_id) for one in squares[_square_of(seen)])
         button = reader.page.locator(f"#cells button[data-cell-id={_css(seen.cell_id)}]").first
         assert button.get_attribute("data-verdict") == seen.verdict
@@ -324,7 +320,7 @@ def test_deviations_come_first_then_what_the_serializer_changed(reader: Reader, 
 def test_previous_next_and_back_walk_the_list(reader: Reader, log: RunLog) -> None:
     reader.square(max(_squares(log).values(), key=len)[0]).click()
     _show_all(reader)
-    ids = reader.page.locator("#cells button.cell").evaluate_all("all => all.map(b => b.dataset.cellId)")
+    ids = _listed(reader, "#cells")
     reader.page.locator("#cells button.cell").first.click()
     reader.page.locator("#next").click()
     assert reader.page.locator("#evidence").get_attribute("data-cell-id") == ids[1]
@@ -505,8 +501,9 @@ def _found(reader: Reader) -> int:
     return int(reader.page.locator("#found").inner_text().split()[0].replace(",", ""))
 
 
-def _listed(reader: Reader) -> list[str]:
-    found: list[str] = reader.page.locator("#cell-list button.cell").evaluate_all(
+def _listed(reader: Reader, place: str = "#cell-list") -> list[str]:
+    """The ids of the cells that the page, or its drawer (``#cells``), lists."""
+    found: list[str] = reader.page.locator(f"{place} button.cell").evaluate_all(
         "all => all.map(b => b.dataset.cellId)"
     )
     return found

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matrix_run
 import pytest
+from servers import needs_rabbitmq
 
 from harness import poll, processes
 
-TESTS = Path(__file__).resolve().parent
+TESTS = matrix_run.ROOT / "tests"
 SERVES = """
 import sys
 from servers import serving
@@ -19,16 +21,12 @@ with serving(sys.argv[1]):
     print("up", flush=True)
     sys.stdin.read()
 """
-needs_rabbitmq = pytest.mark.skipif(
-    not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists(),
-    reason="needs RabbitMQ, which has a process in a session of its own: apt-get install rabbitmq-server",
-)
 
 
 @pytest.mark.parametrize("name", ["redis", pytest.param("rabbitmq", marks=needs_rabbitmq)])
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "left"])
 def test_a_server_ends_with_whoever_started_it(temporary: Path, name: str, killed: bool) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent)))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(matrix_run.ROOT)))}
     with subprocess.Popen(
         [sys.executable, "-c", SERVES, name],
         stdin=subprocess.PIPE,
