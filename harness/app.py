@@ -9,10 +9,8 @@ processes never mix.
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -23,7 +21,7 @@ import celery
 from celery import signals
 from celery.exceptions import Reject
 
-from harness import tasks
+from harness import stacks, tasks
 from harness.contract import ask
 from harness.errors import RoundtripError
 from harness.worker import SETUP_VARIABLE, Setup, untagged
@@ -52,12 +50,11 @@ class EventFile:
 
 
 def _observe(app: celery.Celery, folder: Path) -> None:
-    """Report ready, started, writing, wrote, write-failed, ended; dump stacks on SIGUSR2."""
+    """Report ready, started, writing, wrote, write-failed, ended; give their stacks when asked."""
     events = EventFile(folder / "events.jsonl")
 
     def stacks_on_signal(**_: Any) -> None:
-        file = open(folder / f"stacks-{os.getpid()}.txt", "w")  # noqa: SIM115 - stays open for the handler
-        faulthandler.register(signal.SIGUSR2, file=file, all_threads=True)
+        stacks.write_on_signal(folder / f"stacks-{os.getpid()}.txt")
 
     def ready(**_: Any) -> None:
         # the main process writes too: what is revoked anywhere in a run, every worker stores as REVOKED

@@ -9,13 +9,11 @@ With ``--client inline`` pytest calls `Runner.run` itself.
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import importlib
 import importlib.util
 import inspect
 import json
-import signal
 import sys
 import time
 import warnings
@@ -26,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness import evidence, poll
+from harness import evidence, poll, stacks
 from harness.cell import Cell, Session, TaskStuck, WorkerTrouble, escaped
 from harness.doing import Announcer
 from harness.errors import ServiceUnavailable
@@ -241,7 +239,8 @@ def _stuck(session: Session, entry: Entry, stuck: TaskStuck) -> Observation:
     """A task that does not end: where its process hangs tells who is to blame."""
     trace = session.watch.trace(stuck.task_id)
     cell = entry.cell
-    stack = _stacks(session, trace.pid)
+    file = session.watch.folder / f"stacks-{trace.pid}.txt"
+    stack = stacks.ask(trace.pid, file) if trace.pid is not None else ""
     cell.evidence["stack"] = evidence.text(stack)
     cell.evidence["events"] = evidence.events(trace, cell.submissions[0].at)
     in_write = trace.writing is not None and trace.wrote is None
@@ -249,20 +248,6 @@ def _stuck(session: Session, entry: Entry, stuck: TaskStuck) -> Observation:
     detail = f"the task started and did not end within {cell.runs_within:g} s; it hangs {where}"
     blame = Blame.BACKEND if in_write else Blame.WORKER
     return Observation(Verdict.HUNG, blame, False, detail, None, cell.evidence)
-
-
-def _stacks(session: Session, pid: int | None) -> str:
-    import os
-
-    if pid is None:
-        return ""
-    file = session.watch.folder / f"stacks-{pid}.txt"
-    try:
-        os.kill(pid, signal.SIGUSR2)
-    except ProcessLookupError:
-        return "the process is gone"
-    poll.until(lambda: file.exists() and file.stat().st_size > 0, 2.0)
-    return file.read_text(errors="backslashreplace") if file.exists() else "no stack was written"
 
 
 def _configuration(session: Session, seconds: float) -> Message:
@@ -322,8 +307,7 @@ def _import(name: str, file: str) -> ModuleType:
 def main() -> None:
     gc.set_threshold(COLLECT_AFTER)
     socket, folder, shared = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    stacks = (folder / "stacks.txt").open("w")
-    faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
+    stacks.write_on_signal(folder / "stacks.txt")
     connection = Client(socket, family="AF_UNIX")
     runner = Runner(
         lambda message: connection.send_bytes(json.dumps(message).encode("ascii")),

@@ -156,13 +156,13 @@ class ClientProcess:
 
     def stop(self, stacks: bool = False) -> str:
         """End the process; with `stacks`, return where it was."""
-        dump = self.folder / "stacks.txt"
-        self._asker.ask("kill", pid=self.pid, stacks=str(dump) if stacks else "")
+        path = str(self.folder / "stacks.txt") if stacks else ""
+        answer = self._asker.ask("kill", pid=self.pid, stacks=path)
         if self._connection:
             self._connection.close()
         else:
             self._listener.close()
-        return dump.read_text(errors="backslashreplace") if stacks and dump.exists() else ""
+        return str(answer.get("stack", ""))
 
     def log_tail(self) -> str:
         log = self.folder / "client.log"

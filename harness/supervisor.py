@@ -27,7 +27,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from harness import containers, kept, poll, services
+from harness import containers, kept, poll, services, stacks
 from harness.ascii import redact
 from harness.brokers import broker
 from harness.contract import ask, ask_for, checked_answer
@@ -477,15 +477,12 @@ class Supervisor:
         return {"pid": child.pid, "folder": str(folder)}
 
     def _kill(self, request: Message) -> Message:
-        """End a child; with ``stacks``, first have it write where it hangs (faulthandler, SIGUSR2)."""
+        """End a child; with ``stacks``, the file into which it writes where it hangs, tell that."""
         child = self.children[request["pid"]]
-        if request.get("stacks"):
-            dump = Path(request["stacks"])
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGUSR2)
-            poll.until(lambda: dump.exists() and dump.stat().st_size > 0, 1.0)
+        path = request.get("stacks")
+        answer = {"stack": stacks.ask(child.pid, Path(path))} if path else {}
         child.kill()
-        return {}
+        return answer
 
     def serve(self) -> None:
         """Answer until standard input ends, then end everything; or, if told to outlive it, until SIGTERM."""

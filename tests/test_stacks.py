@@ -1,0 +1,83 @@
+"""What a process tells of its threads is whole when it is read, however long it takes to write it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import stacks
+
+THREADS, FRAMES = 60, 90  # faulthandler shows no more than 100 of each
+
+HANGING = f"""
+import sys, threading
+from pathlib import Path
+from harness import stacks
+
+stacks.write_on_signal(Path(sys.argv[1]))
+together = threading.Barrier({THREADS} + 1)
+
+def descend(left):
+    if left:
+        descend(left - 1)
+    else:
+        together.wait()
+        threading.Event().wait()
+
+for _ in range({THREADS}):
+    threading.Thread(target=descend, args=({FRAMES},), daemon=True).start()
+together.wait()
+print("hangs", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "stacks.txt"
+
+
+@pytest.fixture
+def pid(file: Path):
+    process = subprocess.Popen([sys.executable, "-c", HANGING, file], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "hangs\n"
+        yield process.pid
+        process.kill()
+
+
+def test_it_is_whole_when_it_takes_long_to_write(pid: int, file: Path) -> None:
+    told = stacks.ask(pid, file)
+    assert told.count("in descend\n") == THREADS * (FRAMES + 1)
+    # the main thread comes last, with its outermost frame
+    assert told.endswith("in <module>\n")
+
+
+def test_who_asks_again_gets_the_new_one_alone(pid: int, file: Path) -> None:
+    first, second = stacks.ask(pid, file), stacks.ask(pid, file)
+    assert first.endswith("in <module>\n")
+    assert second.endswith("in <module>\n")
+    assert file.read_text() == first + second
+
+
+def test_a_process_that_has_ended_has_no_stack(file: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert stacks.ask(ended.pid, file) == "the process is gone"
+
+
+def test_a_process_that_blocks_the_signal_is_not_waited_for_long(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "WRITTEN_WITHIN", 0.2)
+    code = "import signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2]); print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert stacks.ask(process.pid, file) == "no stack was written"
