@@ -22,7 +22,7 @@ SECRET = 1500
 
 def line(text: str) -> str:
     """One bounded ASCII line, without credentials."""
-    return escape(_redacted(text, LINE), LINE).replace("\n", " ")
+    return escape(_redacted(text, LINE), LINE)
 
 
 def text(block: str) -> str:
