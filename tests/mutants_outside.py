@@ -71,7 +71,6 @@ def is_killed(name: str, text: str, folder: Path) -> bool:
     original = (ROOT / name).read_text()
     (folder / name).write_text(text)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    command += CONFIG["pytest_add_cli_args"]
     # the module's own tests come first, and are enough for most
     own = f"tests/test_{Path(name).stem}.py"
     command += sorted(CONFIG["pytest_add_cli_args_test_selection"], key=lambda argument: argument != own)

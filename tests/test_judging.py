@@ -45,7 +45,7 @@ class Shelf(Backend):
     """Keeps bytes in a table, as they are."""
 
     name, description, documentation = "shelf", "a table", "https://example.org"
-    packages = {"sqlite3": "sqlite3", "shelf.client": "shelf", "celery": "celery"}
+    packages = {"sqlite3": "sqlite3", "shelf.client": "shelf", "celery": "celery", "kombu": "kombu"}
 
     def __init__(self) -> None:
         super().__init__(Namespace("shelf", Path()), {})
@@ -288,6 +288,7 @@ def test_an_error_of_the_task_itself_cannot_be_judged(case) -> None:
     seen = judging.value(made, {1}, expect({1}, "json"))
     assert told(seen) == (Verdict.INDETERMINATE, Blame.HARNESS, False)
     assert seen.detail == "the task itself raised kombu.exceptions.EncodeError: x"
+    assert seen.oracle.startswith("raises kombu.exceptions.EncodeError at dump")
     assert "sent" not in seen.evidence
     assert "at_rest" not in seen.evidence
 
@@ -622,7 +623,7 @@ def test_the_stored_form_is_shown_with_serializer_and_codec(case) -> None:
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        pytest.param(b'{"a"', "does not decode as json: ", id="broken"),
+        pytest.param(b'{"a"', "does not decode as json: Expecting ':' delimiter", id="broken"),
         pytest.param(
             MARKER + b"application/x-gzip\0" + b"not compressed",
             "does not decode",
@@ -672,6 +673,15 @@ def test_the_error_is_told_with_its_phase(case, answer, events, phase) -> None:
     seen = judging.value(case(answer, error=KeyError("x"), events=events), [1], expect([1], "json"))
     assert seen.evidence["error"]["type"] == "builtins.KeyError"
     assert seen.evidence["error"]["phase"] == phase
+
+
+def test_where_nothing_was_raised_no_error_is_told(case) -> None:
+    assert "error" not in narrowed(case).evidence
+
+
+def test_what_hid_the_stored_form_is_told_before_what_the_caller_got(case) -> None:
+    seen = narrowed(case, backend=Broken(), answer=Answer.RAISED, error=KeyError("x"))
+    assert seen.evidence["error"]["type"] == "builtins.ZeroDivisionError"
 
 
 # -- a failure
@@ -965,6 +975,11 @@ def test_a_timeout_is_the_backends_whoever_raises_it() -> None:
     assert asked(Reply(error=error)).blame is Blame.BACKEND
 
 
+def test_any_other_error_is_whose_code_raised_it() -> None:
+    error = chain("/x/site-packages/celery/result.py")
+    assert asked(Reply(error=error)).blame is Blame.CELERY
+
+
 def test_an_answer_that_is_equal_is_exact() -> None:
     shown: dict[str, object] = {}
     seen = judging.equals(Reply(value=[1]), [1], None, shown)
@@ -1051,6 +1066,26 @@ def test_an_exception_in_a_result_backend_of_another_package_is_the_backends() -
     file = "/x/celery/elsewhere.py"
     assert judging.blame_of(raised_in(file, within=store), Shelf()) is Blame.BACKEND
     assert judging.blame_of(raised_in(file, within=Shelf()), Shelf()) is Blame.CELERY
+
+
+class Theirs(CeleryBackend):
+    """A result-backend class of a package that brings its driver too."""
+
+    __module__ = "shelf.store"
+
+
+@pytest.mark.parametrize(
+    ("within", "blame"), [(CeleryBackend, Blame.DRIVER), (Theirs, Blame.BACKEND), (None, Blame.DRIVER)]
+)
+def test_the_package_that_defines_the_result_backend_is_no_driver(within, blame) -> None:
+    """Its helpers are part of the result backend; those of the same driver under another one are not."""
+    made = within and within(celery.Celery(set_as_current=False))
+
+    def helper():
+        raise raised_in("/x/site-packages/shelf/help.py")
+
+    error = raised_in("/x/site-packages/shelf/store.py", helper, made)
+    assert judging.blame_of(error, Shelf()) is blame
 
 
 def test_an_exception_without_frames_is_the_backends() -> None:
