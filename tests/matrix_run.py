@@ -10,6 +10,9 @@ from pathlib import Path
 from harness import processes, runlog
 
 ROOT = Path(__file__).resolve().parent.parent
+HANGS = 300
+"""Seconds after which a test takes it that what it started hangs: promised by nobody, and enough for a loaded
+machine and for the first run of all, which fetches the servers that are Java."""
 
 
 def start(folder: Path, *arguments: str, **options) -> subprocess.Popen:
@@ -33,7 +36,7 @@ def start(folder: Path, *arguments: str, **options) -> subprocess.Popen:
     )
 
 
-def run(folder: Path, *arguments: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+def run(folder: Path, *arguments: str, timeout: float = HANGS, **options) -> subprocess.CompletedProcess:
     """Run it to its end: exit code and everything that it printed."""
     process = start(folder, *arguments, **options)
     try:
@@ -50,7 +53,7 @@ def observations(folder: Path) -> dict[str, runlog.ObservationRecord]:
     return {one.cell_id: one for one in runlog.read(folder / "run.jsonl").observations}
 
 
-def command(*arguments: str, timeout: float = 60, **options) -> subprocess.CompletedProcess:
+def command(*arguments: str, timeout: float = HANGS, **options) -> subprocess.CompletedProcess:
     """Run this Python with these arguments in the project's folder."""
     return subprocess.run(
         [sys.executable, *arguments],

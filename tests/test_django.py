@@ -36,7 +36,12 @@ def in_django(made, code: str) -> str:
     """What a process prints that has the environment of a worker or client of this backend."""
     environment = {**os.environ, **made.environment(), "PYTHONPATH": str(matrix_run.ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=matrix_run.HANGS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -97,7 +102,7 @@ def test_two_processes_migrate_at_the_same_time(tmp_path):
     environment = {**os.environ, **made.environment(), "PYTHONPATH": str(matrix_run.ROOT)}
     command = [sys.executable, "-c", ASK.format(name="django-db-sqlite", folder=str(tmp_path))]
     both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=60)[1] for process in both]
+    said = [process.communicate(timeout=matrix_run.HANGS)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert made.run("select count(*) from django_celery_results_taskresult") == [(0,)]
     assert made.run("select count(*) from django_migrations")[0][0] >= 14

@@ -25,7 +25,9 @@ ONE_CELL = ("-m", "redis and json and zlib", "-k", "int_42", "--runtime=docker")
 
 
 def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=matrix_run.HANGS, check=False
+    )
     return done.stdout if done.returncode == 0 else ""
 
 
@@ -201,7 +203,7 @@ def started(temporary: Path) -> tuple[Path, int]:
         clients = [line for line in processes._records(folder) if str(line["kind"]).startswith("client")]
         return (folder, pids[0]) if pids and clients else None
 
-    found = poll.until(there, 40, longest=0.1)
+    found = poll.until(there, matrix_run.HANGS, longest=0.1)
     assert found
     return found
 
@@ -218,7 +220,7 @@ def test_sigkill_leaves_no_container(tmp_path, temporary, victim):
     process = matrix_run.start(tmp_path, *MATRIX)
     folder, supervisor = started(temporary)
     os.kill(process.pid if victim == "pytest" else supervisor, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=matrix_run.HANGS)
     assert_gone(folder)
     assert runlog.read(tmp_path / "run.jsonl").header
 
@@ -274,7 +276,7 @@ def test_a_cut_api_leaves_no_container(tmp_path, temporary, ended_by):
     proxy.cut()
     if ended_by == "sigkill":
         process.kill()
-    output, _ = process.communicate(timeout=90)
+    output, _ = process.communicate(timeout=matrix_run.HANGS)
     assert_gone(folder)
     log = runlog.read(tmp_path / "run.jsonl")
     if ended_by == "itself":

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import matrix_run
 import psutil
 import pytest
 from servers import serving
@@ -133,7 +134,7 @@ def _run(asked: Asked, folder: Path, servers: Mapping[str, str]) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=70,
+        timeout=matrix_run.HANGS,
         check=False,
     )
     return Ended(done.returncode, done.stdout, time.monotonic() - began, _left(folder))
@@ -258,9 +259,9 @@ def test_a_script_that_is_ended_takes_its_worker_along(tmp_path: Path) -> None:
     command, environment = _command(Asked("exception-class-wrapped", "shows"), tmp_path / "run", {})
     script = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
-        assert poll.until(lambda: psutil.Process(script.pid).children() or None, timeout=20)
+        assert poll.until(lambda: psutil.Process(script.pid).children() or None, timeout=matrix_run.HANGS)
         script.send_signal(signal.SIGTERM)
-        said, _ = script.communicate(timeout=20)
+        said, _ = script.communicate(timeout=matrix_run.HANGS)
     finally:
         script.kill()
     assert script.returncode == 2

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import amqp
+import matrix_run
 import pytest
 import redis
 
@@ -28,7 +29,7 @@ BUILT_WITHIN = 1500  # seconds; a server may have to be compiled
 
 
 def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=matrix_run.HANGS)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -49,7 +50,7 @@ def no_docker() -> str | None:
         ["docker", "images", "--quiet", "--filter", f"label={LABEL}standin=true"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=matrix_run.HANGS,
     )
     if known.returncode != 0:
         return "no Docker daemon answers"
@@ -378,7 +379,7 @@ def test_sql_servers_make_user_and_database_and_end_when_told(
 @pytest.mark.parametrize("name", ["postgresql", "mariadb"])
 def test_sql_servers_refuse_to_start_without_a_password(references, name):
     done = subprocess.run(
-        ["docker", "run", "--rm", references[name]], capture_output=True, text=True, timeout=60
+        ["docker", "run", "--rm", references[name]], capture_output=True, text=True, timeout=matrix_run.HANGS
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

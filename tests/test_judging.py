@@ -1071,7 +1071,7 @@ def test_an_exception_in_a_result_backend_of_another_package_is_the_backends() -
 class Theirs(CeleryBackend):
     """A result-backend class of a package that brings its driver too."""
 
-    __module__ = "shelf.store"
+    __module__ = "shelf.backends.store"
 
 
 @pytest.mark.parametrize(

@@ -254,8 +254,8 @@ def test_the_secret_of_s3_is_in_no_command_line_log_or_report(tmp_path):
                     seen.add("\0".join([str(one.pid), *one.cmdline()]))
             return process.poll() is not None
 
-        poll.until(ended, 100, longest=0.5)
-        output, _ = process.communicate(timeout=20)
+        poll.until(ended, matrix_run.HANGS, longest=0.5)
+        output, _ = process.communicate(timeout=matrix_run.HANGS)
     assert process.returncode == 0, output
     workers = [line for line in seen if "harness.app" in line]
     assert workers

@@ -50,7 +50,7 @@ def wait_for(temporary: Path, kind: str) -> tuple[Path, int]:
         pids = recorded(folder, kind) if folder else []
         return (folder, pids[0]) if pids else None
 
-    found = poll.until(there, 30)
+    found = poll.until(there, matrix_run.HANGS)
     assert found, f"no {kind} was started"
     return found
 
@@ -89,7 +89,7 @@ def wait_for_observations(log: Path, number: int) -> None:
         whole = [line for line in lines if line.endswith(b"\n") and b'"kind":"observation"' in line]
         return len(whole) >= number
 
-    assert poll.until(written, 30)
+    assert poll.until(written, matrix_run.HANGS)
 
 
 def test_sigkill_of_pytest_in_the_middle_of_a_batch(tmp_path, temporary):
@@ -122,7 +122,7 @@ def test_sigkill_of_pytest_while_a_body_holds_the_gil(tmp_path, temporary, clien
         "harness.plugin",
     )
     folder, _ = wait_for(temporary, "worker")
-    assert poll.until(marker.exists, 30)
+    assert poll.until(marker.exists, matrix_run.HANGS)
     process.kill()
     process.communicate()
     assert_nothing_is_left(folder, temporary)
@@ -161,7 +161,7 @@ def test_sigkill_of_the_supervisor(tmp_path, temporary, parallel):
     wait_for(temporary, "client")
     wait_for_observations(tmp_path / "run.jsonl", 20)
     os.kill(pid, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=matrix_run.HANGS)
     assert process.returncode == 1, output
     assert_nothing_is_left(folder, temporary)
     log = runlog.read(tmp_path / "run.jsonl")

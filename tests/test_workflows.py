@@ -30,7 +30,7 @@ WORKFLOWS = {file.name: yaml.safe_load(file.read_text()) for file in sorted(GITH
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(
-        command, cwd=matrix_run.ROOT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=matrix_run.ROOT, capture_output=True, text=True, timeout=matrix_run.HANGS, check=False
     )
 
 
@@ -219,7 +219,7 @@ def test_the_job_list_is_every_backend(tmp_path):
         env={"PATH": "/usr/bin:/bin", "GITHUB_OUTPUT": str(output)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=matrix_run.HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
