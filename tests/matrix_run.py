@@ -59,7 +59,7 @@ def command(*arguments: str, timeout: float = HANGS, **options) -> subprocess.Co
         [sys.executable, *arguments],
         cwd=options.pop("cwd", ROOT),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=options.pop("stderr", subprocess.STDOUT),
         text=True,
         timeout=timeout,
         check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import matrix_run
@@ -16,9 +17,10 @@ def roundtrip(*arguments: str, **options):
     return matrix_run.command("-m", "harness.cli", *arguments, **options)
 
 
-def table(*arguments: str):
-    done = roundtrip(*arguments, "--json")
-    assert done.returncode == 0, done.stdout
+def table(*arguments: str, **options):
+    """What it prints as JSON; what it tells of its progress (servers that it fetches) goes elsewhere."""
+    done = roundtrip(*arguments, "--json", stderr=subprocess.PIPE, **options)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -36,8 +38,8 @@ def test_doctor_names_the_package_that_a_probe_lacks(tmp_path):
     missing = ("pymemcache", "boto3", "botocore")
     # to import them must fail, too
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({missing}))\n")
-    done = roundtrip("doctor", "--json", env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    rows = {row["name"]: row for row in json.loads(done.stdout)["services"]}
+    found = table("doctor", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    rows = {row["name"]: row for row in found["services"]}
     assert rows["memcached"]["how"] == "the package pymemcache is missing"
     assert rows["memcached"]["remedy"] == "pip install 'celery-roundtrip[memcached]'"
     assert rows["s3"]["how"] == "the package boto3 is missing"
@@ -47,9 +49,7 @@ def test_doctor_names_the_package_that_a_probe_lacks(tmp_path):
 
 def test_doctor_names_the_mending_command(tmp_path):
     environment = {**matrix_run.hiding(tmp_path, "sqlalchemy", "yaml"), "PATH": "/nowhere"}
-    done = roundtrip("doctor", "--json", env=environment)
-    assert done.returncode == 0, done.stdout
-    found = json.loads(done.stdout)
+    found = table("doctor", env=environment)
     missing = {
         one["name"]: one["remedy"] for part in found.values() if isinstance(part, list) for one in part
     }
