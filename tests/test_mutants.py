@@ -16,7 +16,7 @@ SELECTION = CONFIG["pytest_add_cli_args_test_selection"]
 
 
 def test_they_pass_in_a_copy_of_what_is_mutated(tmp_path: Path) -> None:
-    """Tests that run pytest on scenarios fail there, and take too long for each mutant: -k leaves them out."""
+    """Tests that run pytest on scenarios fail there, and take too long for a mutant: -k leaves them out."""
     for part in (*CONFIG["source_paths"], *CONFIG["also_copy"], "tests"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
