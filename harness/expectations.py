@@ -276,7 +276,7 @@ class Expectations:
                         )
         for exempt, file in self.exempt:
             for field, given, names in (
-                ("backend", exempt.backend, known.get("backend", ())),
+                ("backend", exempt.backend, known.get("backend", exempt.backend)),
                 ("expectation", exempt.expectation, self.origin),
             ):
                 for name in given:

@@ -287,6 +287,7 @@ def test_a_mistake_is_told_with_its_file(mistake: str, tmp_path: Path) -> None:
         ('a = "\n', " is no TOML: Illegal character '\\n' (at line 1, column 6); mend that line"),
         ("expectations = 1", ": the file: expectations: Extra inputs are not permitted"),
         ("[expectation]", ": the file: expectation: Input should be a valid list; write [[expectation]]"),
+        ("[exempt]", ": the file: exempt: Input should be a valid list; write [[exempt]]"),
         (entry(severity="high"), ": expectation one: severity: Extra inputs are not permitted"),
         (entry() + entry(id=None), ": expectation number 2: id: Field required"),
         (entry(id=None, link=None), ": expectation number 1: id: Field required"),
@@ -393,6 +394,23 @@ def test_an_exempt_backend_is_not_selected(tmp_path: Path) -> None:
     assert Expectations([known, beside]).of(cell(backend="sqlite-own"), {}) is None
 
 
+def test_several_files_may_say_so(tmp_path: Path) -> None:
+    known, beside, further = (tmp_path / f"{name}.toml" for name in ("known", "beside", "further"))
+    known.write_text(entry())
+    beside.write_text(exempt())
+    further.write_text(exempt(backend=["redis"]))
+    both = Expectations([known, beside, further])
+    assert both.of(cell(), {}) is None
+    assert both.of(cell(backend="redis"), {}) is None
+    assert both.of(cell(backend="mysql"), {}) is not None
+
+
+def test_names_that_nobody_told_are_not_looked_up(tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    file.write_text(entry(backend="sqlight") + exempt(backend=["sqlight"]))
+    Expectations([file]).check_names({"case": ["custom"]})
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -425,6 +443,10 @@ def test_a_derived_backend_is_known_by_both_names(
 ) -> None:
     file = tmp_path / "known.toml"
     file.write_text(entry(**selector))
+    found = Expectations([file], lambda name: (name, "redis")).of(cell(backend="mine"), {})
+    assert (found is not None) is selected
+    further = "\n".join(f"{key} = {name!r}" for key, name in {"scenario": "test_codec", **selector}.items())
+    file.write_text(entry(scenario="test_where") + f"[[expectation.also]]\n{further}\n")
     found = Expectations([file], lambda name: (name, "redis")).of(cell(backend="mine"), {})
     assert (found is not None) is selected
 

@@ -493,6 +493,15 @@ def test_lost_sharing_is_coerced_in_both_directions():
     assert compare(shared, copy.deepcopy(shared)).verdict is EXACT
 
 
+def test_a_key_that_was_added_is_told_as_one():
+    found = compare({"a": 1}, {"a": 1, "b": 2})
+    assert (found.verdict, found.first.kind, found.first.received) == (
+        Verdict.ALTERED,
+        DifferenceKind.KEY,
+        "'b'",
+    )
+
+
 def test_sharing_of_what_cannot_change_does_not_count():
     one = uuid.UUID(int=1)
     assert compare([one, one], [one, uuid.UUID(int=1)]).verdict is EXACT

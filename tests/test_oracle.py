@@ -12,6 +12,7 @@ from kombu.exceptions import SerializerNotInstalled
 from harness import corpus
 from harness.fidelity import compare
 from harness.identify import MARKER, identify
+from harness.memo import Memo
 from harness.oracle import NotInstalled, Oracle, Refused, Returned, encode, expect, expect_failure
 from harness.verdict import Blame, Verdict
 
@@ -256,6 +257,21 @@ def test_the_oracle_keeps_serializers_and_names_apart():
     assert oracle.expect_built("mine", lambda: (1,), "json").value == [1]
     with pytest.raises(corpus.UnknownValue):
         oracle.expect("tuple_flt", "json")
+
+
+def test_what_is_kept_for_others_is_named_by_serializer_and_value():
+    class Names(Memo):
+        asked: list[str] = []
+
+        def get(self, name, compute, once=False):
+            self.asked.append(name)
+            return compute()
+
+    memo = Names()
+    oracle = Oracle(memo=memo)
+    for name, serializer in (("int_42", "json"), ("int_42", "yaml"), ("none", "json")):
+        oracle.expect(name, serializer)
+    assert memo.asked == ["oracle-json-int_42", "oracle-yaml-int_42", "oracle-json-none"]
 
 
 @pytest.mark.filterwarnings("error")
