@@ -330,6 +330,15 @@ def test_what_a_key_may_hold(key: str, refused: object, accepted: object) -> Non
         expectation(**{key: refused})
 
 
+def test_an_exemption_cannot_be_changed(tmp_path: Path) -> None:
+    file = tmp_path / "beside.toml"
+    file.write_text(exempt())
+    ((one,), found) = read(file)[::-1]
+    assert found == []
+    with pytest.raises(ValidationError, match="frozen"):
+        one.reason = "another"
+
+
 def test_an_expectation_cannot_be_changed() -> None:
     one = expectation()
     with pytest.raises(ValidationError, match="frozen"):
@@ -417,6 +426,7 @@ def test_names_that_nobody_told_are_not_looked_up(tmp_path: Path) -> None:
         ({"expectation": ["ome"]}, "exempt: no expectation is called 'ome': did you mean one"),
         ({"backend": ["sqlight"]}, "exempt: no backend is called 'sqlight': did you mean sqlite"),
         ({"reason": "so"}, "exempt number 1: reason: String should have at least 20 characters"),
+        ({"because": "so"}, "exempt number 1: because: Extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_exemption_is_told(changes: dict[str, object], said: str, tmp_path: Path) -> None:

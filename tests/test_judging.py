@@ -885,6 +885,12 @@ def asked(given: Reply, held: bool = False, blame: Blame | None = None):
     return judging.reply(Shelf(), given, held, Verdict.IGNORED, "what was asked", blame, {"a": 1})
 
 
+def test_what_is_not_said_of_an_answer() -> None:
+    assert Reply() == Reply(value=None, error=None, phase="read", seconds=0.0)
+    received = Received(Answer.NOTHING, "PENDING", TaskTrace(), TASK)
+    assert (received.value, received.error) == (None, None)
+
+
 def test_an_answer_that_holds() -> None:
     seen = asked(Reply(error=KeyError("x")), True)
     assert told(seen) == (Verdict.EXACT, None, True)
