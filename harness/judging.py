@@ -241,7 +241,7 @@ def equals(given: Reply, wanted: object, blame: Blame | None, shown: dict[str, A
         return Observation(Verdict.EXACT, None, True, "", None, shown)
     shown.update(sent=evidence.shown(wanted), received=evidence.shown(given.value))
     first = found.first
-    assert first is not None  # as it is only where all is exact
+    assert first is not None  # it is None for exact alone
     detail = f"{first.kind} differs at {first.path}: {first.sent} became {first.received}"
     return Observation(found.verdict, blame or Blame.BACKEND, False, evidence.line(detail), None, shown)
 
@@ -482,7 +482,7 @@ def _same_refusal(received: Received, oracle: Refused) -> bool:
 
 def _show_difference(case: Case, comparison: Comparison, against: str) -> str:
     first = comparison.first
-    assert first is not None  # as it is only where all is exact
+    assert first is not None  # it is None for exact alone
     case.evidence["difference"] = {
         "against": against,
         "path": first.path,

@@ -24,17 +24,18 @@ def write_on_signal(path: Path) -> None:
 def ask(pid: int, path: Path) -> str:
     """Where the threads of a process are that called `write_on_signal` with this file.
 
-    :returns: what it wrote, whole; or why there is nothing.
+    :returns: what it wrote, whole unless it took too long; or why there is nothing.
     """
-    before = _size(path)
+    size, idle = _size(path), _blocking(pid)
     try:
         os.kill(pid, SIGNAL)
     except ProcessLookupError:
         return "the process is gone"
-    if not poll.until(lambda: _size(path) > before and not _is_handling(pid), WRITTEN_WITHIN):
+    poll.until(lambda: _size(path) > size and _blocking(pid) <= idle, WRITTEN_WITHIN)
+    if _size(path) == size:
         return "no stack was written"
     with path.open(errors="backslashreplace") as file:
-        file.seek(before)
+        file.seek(size)
         return file.read()
 
 
@@ -42,18 +43,19 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _is_handling(pid: int) -> bool:
-    """Whether the signal waits for a process or is being handled: it is blocked in that thread meanwhile.
+def _blocking(pid: int) -> set[str]:
+    """Ids of the threads that block the signal, or for which it waits: one that handles it does so meanwhile.
 
-    faulthandler writes word by word, so that a file may be looked at in the middle of a line. Without /proc
-    there is no telling.
+    faulthandler writes word by word, so that its file may be looked at in the middle of a line. Threads of C
+    libraries may block every signal at all times. Without /proc there is no telling.
     """
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
         try:
-            told = status.read_text()
+            told = (thread / "status").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue  # that thread has ended
         masks = re.findall(r"^(?:SigPnd|ShdPnd|SigBlk):\s*([0-9a-f]+)$", told, re.MULTILINE)
         if any(int(mask, 16) >> (SIGNAL - 1) & 1 for mask in masks):
-            return True
-    return False
+            found.add(thread.name)
+    return found

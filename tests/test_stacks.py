@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import stacks
+from harness import poll, stacks
 
 THREADS, FRAMES = 60, 90  # faulthandler shows no more than 100 of each
 
@@ -70,14 +70,61 @@ def test_a_process_that_has_ended_has_no_stack(file: Path) -> None:
     assert stacks.ask(ended.pid, file) == "the process is gone"
 
 
-def test_a_process_that_blocks_the_signal_is_not_waited_for_long(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+BLOCKING = """
+import signal, sys, threading
+from pathlib import Path
+from harness import stacks
+
+stacks.write_on_signal(Path(sys.argv[1]))
+blocks = threading.Event()
+
+def block():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    blocks.set()
+    threading.Event().wait()
+
+if sys.argv[2] == "main":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+else:
+    threading.Thread(target=block, daemon=True).start()
+    blocks.wait()
+print("blocks", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def blocking(file: Path):
+    """Starts a process whose main thread, or another, blocks the signal: its pid."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(thread: str) -> int:
+        command = [sys.executable, "-c", BLOCKING, str(file), thread]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert started[0].stdout is not None
+        assert started[0].stdout.readline() == "blocks\n"
+        return started[0].pid
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def test_a_process_that_blocks_the_signal_is_not_waited_for_for_ever(
+    blocking, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stacks, "WRITTEN_WITHIN", 0.2)
-    code = "import signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2]); print(); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        assert stacks.ask(process.pid, file) == "no stack was written"
+    assert stacks.ask(blocking("main"), file) == "no stack was written"
+
+
+def test_a_thread_that_blocks_it_at_all_times_does_not_count(
+    blocking, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As threads of C libraries do."""
+    until, waits = poll.until, []
+    monkeypatch.setattr(poll, "until", lambda *given: waits.append(until(*given)))
+    told = stacks.ask(blocking("another"), file)
+    assert told.endswith("in <module>\n")
+    assert told.count("hread 0x") == 2
+    assert waits == [True]
