@@ -54,7 +54,7 @@ def _observe(app: celery.Celery, folder: Path) -> None:
     events = EventFile(folder / "events.jsonl")
 
     def stacks_on_signal(**_: Any) -> None:
-        stacks.write_on_signal(folder / f"stacks-{os.getpid()}.txt")
+        stacks.write_on_signal(folder)
 
     def ready(**_: Any) -> None:
         # the main process writes too: what is revoked anywhere in a run, every worker stores as REVOKED

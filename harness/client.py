@@ -239,8 +239,7 @@ def _stuck(session: Session, entry: Entry, stuck: TaskStuck) -> Observation:
     """A task that does not end: where its process hangs tells who is to blame."""
     trace = session.watch.trace(stuck.task_id)
     cell = entry.cell
-    file = session.watch.folder / f"stacks-{trace.pid}.txt"
-    stack = stacks.ask(trace.pid, file) if trace.pid is not None else ""
+    stack = stacks.ask(trace.pid, session.watch.folder) if trace.pid is not None else ""
     cell.evidence["stack"] = evidence.text(stack)
     cell.evidence["events"] = evidence.events(trace, cell.submissions[0].at)
     in_write = trace.writing is not None and trace.wrote is None
@@ -307,7 +306,7 @@ def _import(name: str, file: str) -> ModuleType:
 def main() -> None:
     gc.set_threshold(COLLECT_AFTER)
     socket, folder, shared = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    stacks.write_on_signal(folder / "stacks.txt")
+    stacks.write_on_signal(folder)
     connection = Client(socket, family="AF_UNIX")
     runner = Runner(
         lambda message: connection.send_bytes(json.dumps(message).encode("ascii")),

@@ -156,8 +156,7 @@ class ClientProcess:
 
     def stop(self, stacks: bool = False) -> str:
         """End the process; with `stacks`, return where it was."""
-        path = str(self.folder / "stacks.txt") if stacks else ""
-        answer = self._asker.ask("kill", pid=self.pid, stacks=path)
+        answer = self._asker.ask("kill", pid=self.pid, stacks=str(self.folder) if stacks else "")
         if self._connection:
             self._connection.close()
         else:

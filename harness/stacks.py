@@ -15,17 +15,18 @@ WRITTEN_WITHIN = 5.0
 """Seconds within which a process writes its stacks."""
 
 
-def write_on_signal(path: Path) -> None:
-    """Have this process append the stacks of its threads to a file each time that it gets the signal."""
-    file = path.open("a")  # stays open for the handler
+def write_on_signal(folder: Path) -> None:
+    """Have this process append the stacks of its threads to its file there whenever it gets the signal."""
+    file = _file(folder, os.getpid()).open("a")  # stays open for the handler
     faulthandler.register(SIGNAL, file=file, all_threads=True)
 
 
-def ask(pid: int, path: Path) -> str:
-    """Where the threads of a process are that called `write_on_signal` with this file.
+def ask(pid: int, folder: Path) -> str:
+    """Where the threads of a process are that called `write_on_signal` with this folder.
 
     :returns: what it wrote, whole unless it took too long; or why there is nothing.
     """
+    path = _file(folder, pid)
     size, idle = _size(path), _blocking(pid)
     try:
         os.kill(pid, SIGNAL)
@@ -37,6 +38,10 @@ def ask(pid: int, path: Path) -> str:
     with path.open(errors="backslashreplace") as file:
         file.seek(size)
         return file.read()
+
+
+def _file(folder: Path, pid: int) -> Path:
+    return folder / f"stacks-{pid}.txt"
 
 
 def _size(path: Path) -> int:

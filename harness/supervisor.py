@@ -477,10 +477,10 @@ class Supervisor:
         return {"pid": child.pid, "folder": str(folder)}
 
     def _kill(self, request: Message) -> Message:
-        """End a child; with ``stacks``, the file into which it writes where it hangs, tell that."""
+        """End a child; with ``stacks``, the folder into which it writes where it hangs, tell that."""
         child = self.children[request["pid"]]
-        path = request.get("stacks")
-        answer = {"stack": stacks.ask(child.pid, Path(path))} if path else {}
+        folder = request.get("stacks")
+        answer = {"stack": stacks.ask(child.pid, Path(folder))} if folder else {}
         child.kill()
         return answer
 

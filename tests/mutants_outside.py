@@ -13,12 +13,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import libcst as cst
+from mutated import MODULES, ROOT, SELECTION, copy_to, own_tests
 from mutmut.mutation.file_mutation import (
     NEVER_MUTATE_FUNCTION_CALLS,
     ChildReplacementTransformer,
@@ -26,9 +26,7 @@ from mutmut.mutation.file_mutation import (
 )
 from mutmut.mutation.mutators import mutation_operators
 
-ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "mutants" / "outside"
-CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
 PROCESSES = 2
 
 
@@ -72,8 +70,7 @@ def is_killed(name: str, text: str, folder: Path) -> bool:
     (folder / name).write_text(text)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     # the module's own tests come first, and are enough for most
-    own = f"tests/test_{Path(name).stem}.py"
-    command += sorted(CONFIG["pytest_add_cli_args_test_selection"], key=lambda argument: argument != own)
+    command += sorted(SELECTION, key=lambda argument: argument != own_tests(name))
     try:
         done = subprocess.run(
             command,
@@ -94,11 +91,9 @@ def judge(share: int) -> list[tuple[str, str, bool]]:
     """Every `PROCESSES`-th mutant: its file, what it changes, and whether it was killed."""
     folder = WORK / str(share)
     shutil.rmtree(folder, ignore_errors=True)
-    for part in (*CONFIG["source_paths"], *CONFIG["also_copy"], "tests"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    copy_to(folder)
     judged = []
-    everything = [(name, text) for name in CONFIG["only_mutate"] for text in mutants(ROOT / name)]
+    everything = [(name, text) for name in MODULES for text in mutants(ROOT / name)]
     for name, text in everything[share::PROCESSES]:
         both = ((ROOT / name).read_text().splitlines(), text.splitlines())
         change = "\n".join(list(difflib.unified_diff(*both, n=0, lineterm=""))[2:])
@@ -111,7 +106,7 @@ def main() -> None:
         shutil.rmtree(WORK / str(share), ignore_errors=True)
     with ThreadPoolExecutor(PROCESSES) as pool:
         judged = [one for share in pool.map(judge, range(PROCESSES)) for one in share]
-    for name in CONFIG["only_mutate"]:
+    for name in MODULES:
         killed = [was_killed for file, _, was_killed in judged if file == name]
         print(f"{name}: {sum(killed)} of {len(killed)} killed")
         for file, change, was_killed in judged:

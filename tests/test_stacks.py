@@ -36,13 +36,8 @@ threading.Event().wait()
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "stacks.txt"
-
-
-@pytest.fixture
-def pid(file: Path):
-    process = subprocess.Popen([sys.executable, "-c", HANGING, file], stdout=subprocess.PIPE, text=True)
+def pid(tmp_path: Path):
+    process = subprocess.Popen([sys.executable, "-c", HANGING, tmp_path], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "hangs\n"
@@ -50,24 +45,25 @@ def pid(file: Path):
         process.kill()
 
 
-def test_it_is_whole_when_it_takes_long_to_write(pid: int, file: Path) -> None:
-    told = stacks.ask(pid, file)
+def test_it_is_whole_when_it_takes_long_to_write(pid: int, tmp_path: Path) -> None:
+    told = stacks.ask(pid, tmp_path)
     assert told.count("in descend\n") == THREADS * (FRAMES + 1)
     # the main thread comes last, with its outermost frame
     assert told.endswith("in <module>\n")
 
 
-def test_who_asks_again_gets_the_new_one_alone(pid: int, file: Path) -> None:
-    first, second = stacks.ask(pid, file), stacks.ask(pid, file)
+def test_who_asks_again_gets_the_new_one_alone(pid: int, tmp_path: Path) -> None:
+    first, second = stacks.ask(pid, tmp_path), stacks.ask(pid, tmp_path)
     assert first.endswith("in <module>\n")
     assert second.endswith("in <module>\n")
+    (file,) = tmp_path.iterdir()
     assert file.read_text() == first + second
 
 
-def test_a_process_that_has_ended_has_no_stack(file: Path) -> None:
+def test_a_process_that_has_ended_has_no_stack(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert stacks.ask(ended.pid, file) == "the process is gone"
+    assert stacks.ask(ended.pid, tmp_path) == "the process is gone"
 
 
 BLOCKING = """
@@ -94,12 +90,12 @@ threading.Event().wait()
 
 
 @pytest.fixture
-def blocking(file: Path):
+def blocking(tmp_path: Path):
     """Starts a process whose main thread, or another, blocks the signal: its pid."""
     started: list[subprocess.Popen[str]] = []
 
     def start(thread: str) -> int:
-        command = [sys.executable, "-c", BLOCKING, str(file), thread]
+        command = [sys.executable, "-c", BLOCKING, str(tmp_path), thread]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         assert started[0].stdout is not None
         assert started[0].stdout.readline() == "blocks\n"
@@ -112,19 +108,19 @@ def blocking(file: Path):
 
 
 def test_a_process_that_blocks_the_signal_is_not_waited_for_for_ever(
-    blocking, file: Path, monkeypatch: pytest.MonkeyPatch
+    blocking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stacks, "WRITTEN_WITHIN", 0.2)
-    assert stacks.ask(blocking("main"), file) == "no stack was written"
+    assert stacks.ask(blocking("main"), tmp_path) == "no stack was written"
 
 
 def test_a_thread_that_blocks_it_at_all_times_does_not_count(
-    blocking, file: Path, monkeypatch: pytest.MonkeyPatch
+    blocking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As threads of C libraries do."""
     until, waits = poll.until, []
     monkeypatch.setattr(poll, "until", lambda *given: waits.append(until(*given)))
-    told = stacks.ask(blocking("another"), file)
+    told = stacks.ask(blocking("another"), tmp_path)
     assert told.endswith("in <module>\n")
     assert told.count("hread 0x") == 2
     assert waits == [True]
